@@ -1,0 +1,60 @@
+"""Client of a Runwire server: start agent runs and follow them, each entry exactly once, over any number of reconnects.
+
+``AsyncRunwire`` is the client, ``Runwire`` the same for programs without an event loop; ``errors`` draws what can go
+wrong.
+"""
+
+from __future__ import annotations
+
+from runwire_client import errors
+from runwire_client.address import new_run_id
+from runwire_client.blocking import Runwire
+from runwire_client.client import AsyncRunwire
+from runwire_client.entries import (
+    Connected,
+    Entry,
+    Event,
+    Frame,
+    Heartbeat,
+    Item,
+    Queue,
+    Reset,
+    ResetReason,
+    RunFailure,
+    RunStatus,
+    State,
+    Verdict,
+)
+from runwire_client.errors import RunwireError
+from runwire_client.records import Agent, Health, QueuePlace, QueueStatus, Run, RunRecord, RunResult
+from runwire_client.timing import Clock, Timing
+
+__all__ = [
+    "Agent",
+    "AsyncRunwire",
+    "Clock",
+    "Connected",
+    "Entry",
+    "Event",
+    "Frame",
+    "Health",
+    "Heartbeat",
+    "Item",
+    "Queue",
+    "QueuePlace",
+    "QueueStatus",
+    "Reset",
+    "ResetReason",
+    "Run",
+    "RunFailure",
+    "RunRecord",
+    "RunResult",
+    "RunStatus",
+    "Runwire",
+    "RunwireError",
+    "State",
+    "Timing",
+    "Verdict",
+    "errors",
+    "new_run_id",
+]

@@ -1,0 +1,103 @@
+"""``Runwire``: the same client for programs without an event loop. Any thread; one private thread runs the loop.
+
+It holds no logic of its own: each method hands the asynchronous one to the loop and waits for its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from runwire_client.client import AsyncRunwire
+from runwire_client.credentials import TokenSource
+from runwire_client.entries import Item
+from runwire_client.errors import ClientClosed
+from runwire_client.records import Run, RunRecord, RunResult
+from runwire_client.timing import Timing
+
+T = TypeVar("T")
+
+_JOIN_S: Final = 5.0
+"""The loop has only to leave ``run_forever``; more would be a defect, and the thread is a daemon anyway."""
+
+
+class Runwire:
+    """A client of one server; use it as ``with Runwire() as runwire``. Arguments and errors are those of AsyncRunwire.
+
+    Ctrl-C in a waiting method cancels what it waits for, so no socket stays behind; the run itself goes on.
+    """
+
+    def __init__(self, base_url: str | None = None, token: TokenSource = None, *, timing: Timing | None = None) -> None:
+        self._async = AsyncRunwire(base_url, token, timing=timing)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="runwire-client", daemon=True)
+        self._loop, self._thread = loop, thread
+        thread.start()
+        try:
+            self._wait(self._async.__aenter__())
+        except BaseException:
+            self._stop(loop, thread)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        try:
+            self._wait(self._async.__aexit__(kind, error, trace))
+            self._wait(loop.shutdown_asyncgens())
+        finally:
+            self._stop(loop, thread)
+
+    def _stop(self, loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+        self._loop = self._thread = None
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(_JOIN_S)
+        if not thread.is_alive():
+            loop.close()
+
+    def start(self, agent: str, input: Any, **options: Any) -> Run:
+        """Start a run; ``options`` are those of AsyncRunwire.start."""
+        return self._wait(self._async.start(agent, input, **options))
+
+    def follow(self, run_id: str, *, after: int = 0, epoch: str | None = None) -> Iterator[Item]:
+        """Yield each entry exactly once, as AsyncRunwire.follow does; closing the iterator closes the socket."""
+        items = self._async.follow(run_id, after=after, epoch=epoch)
+        try:
+            while (item := self._wait(anext(items, None))) is not None:
+                yield item
+        finally:
+            self._wait(items.aclose())
+
+    def result(self, run_id: str, timeout_s: float | None = None) -> RunResult:
+        """Wait for the run's end, as AsyncRunwire.result does."""
+        return self._wait(self._async.result(run_id, timeout_s))
+
+    def get(self, run_id: str) -> RunRecord:
+        """Return the run, as AsyncRunwire.get does."""
+        return self._wait(self._async.get(run_id))
+
+    def cancel(self, run_id: str) -> None:
+        """Ask for the run's end, as AsyncRunwire.cancel does."""
+        self._wait(self._async.cancel(run_id))
+
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        if self._loop is None:
+            work.close()
+            raise ClientClosed("the client is not open: use `with`")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise

@@ -1,0 +1,254 @@
+"""``AsyncRunwire``: runs on a Runwire server, started, followed and asked about. One event loop, no thread.
+
+It only joins the parts: names of paths and shapes of bodies stand here, everything else below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random as random_source
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+
+from runwire_client.address import DEFAULT_URL, URL_VARIABLE, Address, checked_run_id, new_run_id
+from runwire_client.credentials import Credentials, TokenSource
+from runwire_client.decode import decode_entry
+from runwire_client.entries import Entry, Event, Frame, Item, Reset, State
+from runwire_client.errors import DeadlineExceeded, ProtocolViolation
+from runwire_client.fields import Fields, parse_json
+from runwire_client.follower import Cursor, Follower
+from runwire_client.http_door import HttpDoor, Query, Reply
+from runwire_client.records import (
+    Agent,
+    Health,
+    QueueStatus,
+    Run,
+    RunRecord,
+    RunResult,
+    read_agent,
+    read_queue,
+    read_run,
+    read_started,
+    result_of,
+)
+from runwire_client.socket_door import SocketDoor
+from runwire_client.timing import Clock, Random, SystemClock, Timing
+
+T = TypeVar("T")
+
+
+class AsyncRunwire:
+    """A client of one server; use it as ``async with AsyncRunwire() as runwire``.
+
+    Safe to share between tasks of one event loop; leaving the block cuts every follow. Cancelling a call or a follow
+    ends it at once and never stops the run: :meth:`cancel` does. Beside the errors that each method names, all raise
+    what ``errors`` draws under PeerError and WorldError.
+    """
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        token: TokenSource = None,
+        *,
+        timing: Timing | None = None,
+        clock: Clock | None = None,
+        random: Random = random_source.random,
+    ) -> None:
+        """Prepare; nothing is opened yet.
+
+        Args:
+            base_url: where the server is; default ``RUNWIRE_URL``, else ``http://127.0.0.1:8700``.
+            token: the bearer token, or a function that returns the current one (called again when it was refused);
+                default ``RUNWIRE_TOKEN``, else the content of the file that ``RUNWIRE_TOKEN_FILE`` names.
+            timing: every limit, in seconds.
+            clock: where time is read and waited for.
+            random: the source of jitter.
+
+        Raises:
+            InvalidInput: the address is none.
+        """
+        environ = os.environ
+        address = Address(base_url or environ.get(URL_VARIABLE) or DEFAULT_URL)
+        credentials = Credentials(token, environ)
+        self._timing = timing or Timing()
+        self._random = random
+        clock = clock or SystemClock()
+        self._http = HttpDoor(address, credentials, self._timing, clock, random)
+        self._sockets = SocketDoor(address, credentials, self._timing, clock)
+
+    async def __aenter__(self) -> Self:
+        self._http.open()
+        self._sockets.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sockets.close()
+        await self._http.aclose()
+
+    # ---------------------------------------------------------------- runs
+
+    async def start(
+        self,
+        agent: str,
+        input: Any,
+        *,
+        run_id: str | None = None,
+        thread_id: str | None = None,
+        priority: Literal["high", "normal", "low"] = "normal",
+        timeout_s: float | None = None,
+        on_disconnect: Literal["continue", "cancel"] = "continue",
+    ) -> Run:
+        """Start a run; it goes on whether or not anybody follows it.
+
+        Args:
+            agent: the agent's name.
+            input: any JSON value that the agent's input schema allows.
+            run_id: an id of your own, ``[a-z0-9]{8,64}``; the same id and body name the same run, however often sent.
+                Default: a fresh one, so that a repetition after a lost reply never starts a second run.
+            thread_id: the conversation it belongs to; default a new one.
+            priority: the class in which it waits.
+            timeout_s: seconds that it may be RUNNING; default the server's.
+            on_disconnect: ``cancel`` ends it when nobody has followed it for 15 s.
+
+        Raises:
+            InvalidInput: a value is refused; RunIdTaken: the id names another run; OverCapacity: too many wait.
+        """
+        body: dict[str, Any] = {
+            "agent": agent,
+            "input": input,
+            "run_id": new_run_id() if run_id is None else checked_run_id(run_id),
+            "priority": priority,
+            "on_disconnect": on_disconnect,
+        }
+        body |= _given(thread_id=thread_id, timeout_s=timeout_s)
+        return read_started(await self._http.call("POST", "/v1/runs", body=body))
+
+    async def cancel(self, run_id: str) -> None:
+        """Ask for the run's end; CANCELLED stands in its log when the work has stopped. Raises NotFound, Conflict."""
+        await self._http.call("POST", f"{_path(run_id)}/cancel", body={})
+
+    async def get(self, run_id: str) -> RunRecord:
+        """Return the run as one read saw it. Raises NotFound."""
+        return read_run(await self._http.get(_path(run_id)))
+
+    async def runs(
+        self, *, status: str | None = None, agent: str | None = None, thread_id: str | None = None, limit: int = 50
+    ) -> AsyncGenerator[RunRecord, None]:
+        """Yield your runs, newest first, page by page as they are consumed; ``limit`` is the size of a page."""
+        query = _given(status=status, agent=agent, thread_id=thread_id, limit=limit)
+        async with aclosing(self._pages("/v1/runs", "before", query, read_run)) as rows:
+            async for row in rows:
+                yield row
+
+    async def events(self, run_id: str, after: int = 0, limit: int = 256) -> list[Entry]:
+        """Return stored entries ``after + 1`` onwards, at most ``limit``; empty behind the last. Raises NotFound."""
+        page = Fields(await self._http.get(f"{_path(run_id)}/events", {"after": after, "limit": limit}), "events")
+        return [decode_entry(row) for row in page.rows("data")]
+
+    # ---------------------------------------------------------------- following
+
+    async def frames(self, run_id: str, *, after: int = 0, epoch: str | None = None) -> AsyncGenerator[Frame, None]:
+        """Yield everything that a follow sees: entries, and Connected, Reset, Queue and Heartbeat outside the log.
+
+        Arguments, promises and errors are those of :meth:`follow`.
+        """
+        follower = Follower(checked_run_id(run_id), Cursor(after, epoch), self._timing, self._random)
+        async with aclosing(self._sockets.frames(run_id, follower)) as frames:
+            async for frame in frames:
+                yield frame
+
+    async def follow(self, run_id: str, *, after: int = 0, epoch: str | None = None) -> AsyncGenerator[Item, None]:
+        """Yield each entry of the run's log exactly once, in order, and end after the terminal state.
+
+        It survives cut connections and restarts of the server by itself. Should the log itself have started over, a
+        ``Reset`` says so before its first entry: discard what you hold. To stop early at a known moment, wrap it in
+        ``contextlib.aclosing``; cancelling the task that waits for the next entry closes the socket at once.
+
+        Args:
+            run_id: the run.
+            after: the ``seq`` of the last entry that you hold; 0 for none.
+            epoch: the epoch that this ``seq`` belongs to; None trusts that it is still the same.
+
+        Raises:
+            NotFound: absent, or somebody else's; NotAuthenticated: the token is refused, also a fresh one;
+            ReconnectExhausted: cut, and not back within ``reconnect_for_s``; it holds ``after`` and ``epoch``.
+        """
+        async with aclosing(self.frames(run_id, after=after, epoch=epoch)) as frames:
+            async for frame in frames:
+                if isinstance(frame, State | Event | Reset):
+                    yield frame
+
+    async def result(self, run_id: str, timeout_s: float | None = None) -> RunResult:
+        """Wait for the run's end and return it, whatever it is; a FAILED run is a result, no exception.
+
+        Args:
+            run_id: the run.
+            timeout_s: seconds to wait; None waits as long as the run lives.
+
+        Raises:
+            NotFound: as :meth:`follow`; DeadlineExceeded: ``timeout_s`` has passed; the run goes on.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._terminal(await self.get(run_id))
+        except DeadlineExceeded:
+            raise
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"run {run_id} has not ended in time ({timeout_s:g} s)") from error
+
+    async def _terminal(self, record: RunRecord) -> RunResult:
+        # From the entry before the last known one: if the run has ended already, that last one is its terminal state.
+        after = max(record.as_of_seq - 1, 0)
+        async with aclosing(self.follow(record.id, after=after, epoch=record.epoch)) as items:
+            async for item in items:
+                if isinstance(item, State) and item.status.is_terminal:
+                    return result_of(item)
+        raise ProtocolViolation(f"run {record.id} was closed as ended, without a terminal state (S5)")
+
+    # ---------------------------------------------------------------- the server
+
+    async def agents(self) -> list[Agent]:
+        """Return the agents of this server, also those that cannot be started just now."""
+        return [read_agent(row) for row in Fields(await self._http.get("/v1/agents"), "agents").rows("data")]
+
+    async def queue(self) -> QueueStatus:
+        """Return the queue: limits, counts of all users, and the places of your own runs."""
+        return read_queue(await self._http.get("/v1/queue"))
+
+    async def health(self) -> Health:
+        """Return whether the server lives and is ready; needs no token. Raises ConnectionFailed if nobody answers."""
+        live, ready = await self._http.probe("/healthz"), await self._http.probe("/readyz")
+        return Health(live.status == 200, ready.status == 200, _report(ready))
+
+    async def _pages(self, path: str, mark: str, query: Query, read: Callable[[object], T]) -> AsyncGenerator[T, None]:
+        """Yield the rows of every page; ``mark`` is the parameter that takes a page's ``next``."""
+        while True:
+            page = Fields(await self._http.get(path, query), path)
+            for row in page.rows("data"):
+                yield read(row)
+            following = page.text_or_none("next")
+            if following is None:
+                return
+            query = {**query, mark: following}
+
+
+def _path(run_id: str) -> str:
+    return f"/v1/runs/{checked_run_id(run_id)}"
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _report(reply: Reply) -> dict[str, Any]:
+    """The body of a health reply, if it is an object: plain text is allowed there."""
+    try:
+        value = parse_json(reply.body, "readyz")
+    except ProtocolViolation:
+        return {"text": reply.body[:1024].decode("utf-8", "replace")}
+    return value if isinstance(value, dict) else {"value": value}

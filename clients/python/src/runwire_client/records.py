@@ -1,0 +1,165 @@
+"""What the HTTP API answers, as frozen values, and how they are read. Any thread; pure; knows no HTTP.
+
+Source: the wire protocol, section 6. Times are integer Unix milliseconds. Members that are not named here are ignored,
+so that the server may grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runwire_client.decode import decode_failure
+from runwire_client.entries import RunFailure, RunStatus, State, Verdict
+from runwire_client.fields import Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that was accepted; ``epoch`` and ``after=0`` follow it from its first entry."""
+
+    run_id: str
+    thread_id: str
+    status: RunStatus
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as one read saw it; its log stood at ``as_of_seq`` of ``epoch``."""
+
+    id: str
+    agent: str
+    thread_id: str
+    status: RunStatus
+    attempt: int
+    as_of_seq: int
+    epoch: str
+    priority: str
+    created_ms: int
+    started_ms: int | None
+    ended_ms: int | None
+    result: Any
+    verdict: Verdict | None
+    error: RunFailure | None
+    usage: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended. ``error`` is set if FAILED; ``verdict`` if it was a test that was carried through."""
+
+    status: RunStatus
+    result: Any
+    verdict: Verdict | None
+    error: RunFailure | None
+    usage: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent; the schemas are JSON Schema, or None where it declares none. ``available``: it can be started here."""
+
+    name: str
+    description: str
+    input_schema: Mapping[str, Any] | None
+    result_schema: Mapping[str, Any] | None
+    available: bool
+    unavailable_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """One of your waiting runs; ``position`` counts from 1 over all that wait."""
+
+    run_id: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """The queue: ``limits`` by name, how many runs of all users are in each live state, and your own that wait."""
+
+    limits: Mapping[str, Any]
+    queued: int
+    running: int
+    waiting: int
+    own: tuple[QueuePlace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the server answers (``live``) and can take work (``ready``); ``report`` is what it says, unchanged."""
+
+    live: bool
+    ready: bool
+    report: Mapping[str, Any]
+
+
+def read_started(value: object) -> Run:
+    """Return the run of a start's reply. Raises ProtocolViolation."""
+    fields = Fields(value, "run")
+    return Run(
+        run_id=fields.text("run_id"),
+        thread_id=fields.text("thread_id"),
+        status=fields.word("status", RunStatus),
+        epoch=fields.text("epoch"),
+    )
+
+
+def read_run(value: object) -> RunRecord:
+    """Return a run's record. Raises ProtocolViolation."""
+    fields = Fields(value, "run")
+    return RunRecord(
+        id=fields.text("id"),
+        agent=fields.text("agent"),
+        thread_id=fields.text("thread_id"),
+        status=fields.word("status", RunStatus),
+        attempt=fields.whole("attempt"),
+        as_of_seq=fields.whole("as_of_seq"),
+        epoch=fields.text("epoch"),
+        priority=fields.text("priority"),
+        created_ms=fields.whole("created_ms"),
+        started_ms=fields.whole_or_none("started_ms"),
+        ended_ms=fields.whole_or_none("ended_ms"),
+        result=fields.values.get("result"),
+        verdict=fields.word_or_none("verdict", Verdict),
+        error=decode_failure(fields.values.get("error")),
+        usage=fields.mapping_or_none("usage"),
+    )
+
+
+def result_of(state: State) -> RunResult:
+    """Return how a run ended, from its terminal state."""
+    return RunResult(state.status, state.result, state.verdict, state.error, state.usage)
+
+
+def read_agent(value: object) -> Agent:
+    """Return an agent. Raises ProtocolViolation."""
+    fields = Fields(value, "agent")
+    return Agent(
+        name=fields.text("name"),
+        description=fields.text_or_none("description") or "",
+        input_schema=fields.mapping_or_none("input_schema"),
+        result_schema=fields.mapping_or_none("result_schema"),
+        available=fields.flag("available"),
+        unavailable_reason=fields.text_or_none("unavailable_reason"),
+    )
+
+
+def read_queue(value: object) -> QueueStatus:
+    """Return the queue. Raises ProtocolViolation."""
+    fields = Fields(value, "queue")
+    return QueueStatus(
+        limits=fields.object("limits").values,
+        queued=fields.whole("queued"),
+        running=fields.whole("running"),
+        waiting=fields.whole("waiting"),
+        own=tuple(_read_place(row) for row in fields.rows("data")),
+    )
+
+
+def _read_place(value: object) -> QueuePlace:
+    fields = Fields(value, "queue.data")
+    return QueuePlace(run_id=fields.text("run_id"), position=fields.whole("position", least=1))

@@ -1,0 +1,218 @@
+/**
+ * The page's state and what a person can do with it: sign in, start, open, stop. Signals out, functions in.
+ *
+ * The one place that joins the pure modules of `core` with the browser. Components read signals and call functions from here.
+ */
+
+import { batch, signal } from "@preact/signals";
+import type { CloseRule } from "../core/close-codes";
+import { systemClock } from "../core/clock";
+import type { SocketLike } from "../core/connection";
+import type { ConnectionState } from "../core/connection-table";
+import { newRunId } from "../core/ids";
+import { isTerminal } from "../core/protocol";
+import { CommandError, RunClient } from "../core/run-client";
+import * as api from "./api";
+import { go, route, runHref, takeLoginCode, watchAddress, type Route } from "./router";
+import { RunSession } from "./run-session";
+
+export type SignIn = "checking" | "out" | "in";
+/** Runs in the side list. */
+const LISTED_RUNS = 50;
+/** A lost connection is worth a word after this long, milliseconds; most are back before. */
+const BANNER_AFTER_MS = 2_000;
+
+export const signIn = signal<SignIn>("checking");
+export const signInProblem = signal("");
+export const agents = signal<readonly api.Agent[]>([]);
+export const recentRuns = signal<readonly api.RunRecord[]>([]);
+export const open = signal<RunSession | null>(null);
+export const connection = signal<ConnectionState>("idle");
+/** Why the connection was lost; null while it is well. Set only after BANNER_AFTER_MS. */
+export const trouble = signal<CloseRule | null>(null);
+/** A sentence that some action failed; null when there is none. */
+export const problem = signal<string | null>(null);
+/** Unix milliseconds, once a second while somebody looks: for elapsed times. */
+export const now = signal(Date.now());
+
+let cancelBanner: () => void = () => undefined;
+let messageLimit = 65_536;
+
+const client = new RunClient(
+  {
+    ticket: api.ticket,
+    open: () => new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws`) as unknown as SocketLike,
+    clock: systemClock,
+    random: Math.random,
+  },
+  {
+    onState: onConnection,
+    onHello: (hello) => void (messageLimit = hello.limits?.message_bytes ?? messageLimit),
+  },
+);
+
+function onConnection(state: ConnectionState, why: CloseRule | null): void {
+  connection.value = state;
+  if (state === "signed_out") signedOut("Your session has ended.");
+  cancelBanner();
+  if (state === "live" || state === "idle") trouble.value = null;
+  else if (state === "stopped") trouble.value = why;
+  else if (why) cancelBanner = systemClock.after(trouble.value ? 0 : BANNER_AFTER_MS, () => void (trouble.value = why));
+}
+
+function signedOut(words: string): void {
+  batch(() => {
+    signIn.value = "out";
+    signInProblem.value = words;
+  });
+}
+
+/** Begin: take a login code out of the address, look whether there is a session, and follow the address. Called once. */
+export async function begin(): Promise<void> {
+  watchAddress();
+  route.subscribe(onRoute);
+  addEventListener("online", () => client.connection.wake());
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") client.connection.wake();
+  });
+  setInterval(() => {
+    if (document.visibilityState === "visible") now.value = Date.now();
+  }, 1_000);
+  const code = takeLoginCode();
+  await (code === null ? enter("") : enterWith({ code }));
+}
+
+/** Sign in by a token that a person pasted. */
+export function signInWithToken(token: string): Promise<void> {
+  return enterWith({ token: token.trim() });
+}
+
+async function enterWith(credentials: { code: string } | { token: string }): Promise<void> {
+  try {
+    await api.login(credentials);
+  } catch (error) {
+    const byLink = "code" in credentials;
+    const refused = error instanceof api.ApiError && error.status < 500;
+    const words = byLink ? "This link was used before or is too old." : "The server does not know this token.";
+    // A used link in a browser that is signed in already is no reason to ask again.
+    if (byLink && refused) return enter(words);
+    return signedOut(refused ? words : describe(error));
+  }
+  await enter("The browser did not keep the session. Cookies must be allowed for this page.");
+}
+
+async function enter(wordsIfOut: string): Promise<void> {
+  try {
+    agents.value = await api.agents();
+  } catch (error) {
+    const out = error instanceof api.ApiError && (error.status === 401 || error.status === 403);
+    return signedOut(out ? wordsIfOut : describe(error));
+  }
+  batch(() => {
+    signIn.value = "in";
+    signInProblem.value = "";
+  });
+  client.connection.retry();
+  onRoute(route.value);
+  await refreshRuns();
+}
+
+/** Try the connection again now. */
+export function reconnect(): void {
+  client.connection.retry();
+}
+
+/** Read the side list anew. */
+export async function refreshRuns(): Promise<void> {
+  try {
+    recentRuns.value = await api.runs(LISTED_RUNS);
+  } catch (error) {
+    problem.value = `The list of runs could not be read. ${describe(error)}`;
+  }
+}
+
+function onRoute(to: Route): void {
+  if (signIn.value !== "in") return;
+  const shown = open.value;
+  if (to.page === "home") return leave();
+  if (shown?.runId === to.runId) {
+    if (to.seq !== null && to.seq !== shown.replay.value?.seq) shown.openReplay(to.seq);
+    return;
+  }
+  leave();
+  const session = newSession(to.runId);
+  if (to.seq !== null) session.openReplay(to.seq);
+  client.follow(to.runId, session);
+  open.value = session;
+  void readRecord(session);
+}
+
+function newSession(runId: string): RunSession {
+  return new RunSession(runId, client, (session) => {
+    const status = session.live.value.status;
+    if (!status) return;
+    recentRuns.value = recentRuns.value.map((run) => (run.id === runId ? { ...run, status, verdict: session.live.value.terminal?.verdict ?? null } : run));
+    if (isTerminal(status)) void readRecord(session);
+  });
+}
+
+function leave(): void {
+  open.value?.close();
+  open.value = null;
+}
+
+async function readRecord(session: RunSession): Promise<void> {
+  try {
+    const record = await api.run(session.runId);
+    session.record.value = record;
+    if (!recentRuns.value.some((run) => run.id === record.id)) recentRuns.value = [record, ...recentRuns.value].slice(0, LISTED_RUNS);
+  } catch (error) {
+    if (error instanceof api.ApiError && error.status === 404) return; // the follow tells the same, in its own words
+    problem.value = describe(error);
+  }
+}
+
+/** Start a run and show it at once; its id is made here. `threadId` continues a conversation. */
+export async function startRun(agent: string, input: unknown, threadId?: string): Promise<void> {
+  const runId = newRunId();
+  const command = { op: "run.start" as const, run_id: runId, agent, input, ...(threadId ? { thread_id: threadId } : {}) };
+  if (new TextEncoder().encode(JSON.stringify(command)).length > messageLimit - 64) {
+    problem.value = `This input is too long: at most ${messageLimit} bytes fit.`;
+    return;
+  }
+  leave();
+  const session = newSession(runId);
+  session.loading.value = false;
+  session.record.value = { id: runId, agent, status: "QUEUED", input, created_ms: Date.now(), ...(threadId ? { thread_id: threadId } : {}) };
+  open.value = session;
+  problem.value = null;
+  go(runHref(runId));
+  try {
+    await client.start(command, session);
+    await readRecord(session);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    session.onRefused(error.fault);
+  }
+}
+
+/** Ask for the open run to be stopped; valid from QUEUED on. */
+export async function stopRun(): Promise<void> {
+  const session = open.value;
+  const status = session?.live.value.status;
+  if (!session || session.stopping.value || (status && isTerminal(status))) return;
+  session.stopping.value = true;
+  try {
+    await client.command({ op: "run.cancel", run_id: session.runId });
+  } catch (error) {
+    session.stopping.value = false;
+    problem.value = describe(error);
+  }
+}
+
+/** Return what went wrong as a sentence for a person. */
+export function describe(error: unknown): string {
+  if (error instanceof DOMException && error.name === "TimeoutError") return "The server did not answer in time.";
+  if (error instanceof TypeError) return "The server cannot be reached.";
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,15 @@
+/** Begins the page. */
+
+import "./styles/base.css";
+import "./styles/frame.css";
+import "./styles/run.css";
+import { render } from "preact";
+import { begin, describe, problem } from "./app/store";
+import { App } from "./ui/App";
+import { watchKeys } from "./ui/keys";
+
+const root = document.getElementById("app");
+if (!root) throw new Error("index.html has no #app");
+render(<App />, root);
+watchKeys();
+begin().catch((error: unknown) => (problem.value = describe(error)));

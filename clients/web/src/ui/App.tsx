@@ -1,0 +1,29 @@
+/** The page: its gate, its frame, and what the address asks for. */
+
+import { open, signIn } from "../app/store";
+import { Banner, Problem } from "./Banner";
+import { navShown } from "./chrome";
+import { Help } from "./Help";
+import { Home } from "./Home";
+import { Icon } from "./Icon";
+import { RunPage } from "./RunPage";
+import { Sidebar } from "./Sidebar";
+import { SignIn } from "./SignIn";
+
+export function App() {
+  if (signIn.value !== "in") return <SignIn />;
+  const session = open.value;
+  return (
+    <div class="frame">
+      <Sidebar />
+      {navShown.value && <button class="veil" aria-label="Close the list of runs" onClick={() => (navShown.value = false)} />}
+      <div class="main">
+        <button class="button icon-only nav-button" aria-label="Runs" onClick={() => (navShown.value = true)}><Icon name="menu" /></button>
+        <Banner />
+        <Problem />
+        {session ? <RunPage key={session.runId} session={session} /> : <Home />}
+      </div>
+      <Help />
+    </div>
+  );
+}

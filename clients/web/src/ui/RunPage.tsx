@@ -1,0 +1,116 @@
+/** One run: what it is and how it stands, what it says, what it shows, and what can be done with it. */
+
+import { useEffect, useRef } from "preact/hooks";
+import { useSignal } from "@preact/signals";
+import { inputLine } from "../core/agent-input";
+import { duration, queuePlace, statusWords, wholeSeconds } from "../core/format";
+import { isTerminal } from "../core/protocol";
+import type { RunSession } from "../app/run-session";
+import { agents, now, startRun, stopRun } from "../app/store";
+import { Composer } from "./Composer";
+import { Icon } from "./Icon";
+import { runKeys } from "./keys";
+import { RawLog } from "./RawLog";
+import { ReplayBar } from "./ReplayBar";
+import { moveSelection, selection } from "./selection";
+import { Stage } from "./Stage";
+import { StatusChip } from "./Status";
+import { Transcript } from "./Transcript";
+
+export function RunPage({ session }: { session: RunSession }) {
+  const raw = useSignal(false);
+  const showItem = useRef<(position: number) => void>(() => undefined);
+  useEffect(() => {
+    selection.value = null;
+    return runKeys({
+      next: (by) => {
+        const position = moveSelection(session.shown.value, by);
+        if (position !== null) showItem.current(position);
+      },
+      replay: () => toggleReplay(session),
+      playPause: () => session.playPause(),
+      seek: (by) => session.replay.value && session.seekReplay(session.replay.value.seq + by),
+      isReplaying: () => session.replay.value !== null,
+    });
+  }, [session]);
+  const refused = session.refused.value;
+  if (refused) {
+    return (
+      <main class="home">
+        <h1>{refused.code === "not_found" || refused.code.includes("not_found") ? "No such run" : "This did not work"}</h1>
+        <p class="problem" role="alert">{refused.message}</p>
+        <a class="button" href="#/"><Icon name="left" />Back</a>
+      </main>
+    );
+  }
+  const view = session.shown.value;
+  return (
+    <main class="run-page">
+      <Header session={session} raw={raw.value} onRaw={() => (raw.value = !raw.value)} />
+      <Progress session={session} />
+      <div class={view.steps.length > 0 && !raw.value ? "run-body split" : "run-body"}>
+        {raw.value ? <RawLog session={session} /> : <Transcript key={session.runId} session={session} onReady={(show) => (showItem.current = show)} />}
+        {!raw.value && <Stage view={view} />}
+      </div>
+      <Foot session={session} />
+      <p class="unseen" role="status" aria-live="polite">{session.spoken.value}</p>
+    </main>
+  );
+}
+
+function Header({ session, raw, onRaw }: { session: RunSession; raw: boolean; onRaw: () => void }) {
+  const record = session.record.value;
+  const live = session.live.value;
+  const status = live.status ?? record?.status ?? "QUEUED";
+  const ended = isTerminal(status);
+  const label = session.stopping.value ? "Stopping…" : status === "QUEUED" && session.queue.value ? queuePlace(session.queue.value) : undefined;
+  const title = inputLine(record?.input) || record?.agent || "Run";
+  const shownLabel = label ?? statusWords(status, live.terminal?.verdict).label;
+  useEffect(() => {
+    document.title = `${shownLabel} · ${title} · Runwire`;
+    return () => void (document.title = "Runwire");
+  }, [shownLabel, title]);
+  const begun = live.startedMs ?? live.queuedMs;
+  const elapsed = begun === null ? "" : live.endedMs === null ? wholeSeconds(now.value - begun) : duration(live.endedMs - begun);
+  return (
+    <header class="run-head">
+      <div class="run-title">
+        <h1 title={title}>{title}</h1>
+        <small>{record?.agent}{live.attempt > 1 ? ` · attempt ${live.attempt}` : ""}</small>
+      </div>
+      <StatusChip status={status} verdict={live.terminal?.verdict} label={label} />
+      <span class="time" aria-label="Elapsed time">{elapsed}</span>
+      <div class="actions">
+        {!ended && <button class="button danger" aria-label="Stop" disabled={session.stopping.value} onClick={() => void stopRun()}><Icon name="stop" /><span>Stop</span></button>}
+        {ended && record && record.input !== undefined && <button class="button" aria-label="Run again" onClick={() => void startRun(record.agent, record.input)}><Icon name="again" /><span>Run again</span></button>}
+        {ended && <button class="button" aria-label="Replay" aria-pressed={session.replay.value !== null} onClick={() => toggleReplay(session)}><Icon name="history" /><span>Replay</span></button>}
+        <button class="button icon-only" aria-pressed={raw} aria-label="Raw log" title="Raw log" onClick={onRaw}><Icon name="list" /></button>
+      </div>
+    </header>
+  );
+}
+
+function toggleReplay(session: RunSession): void {
+  if (session.replay.value) session.closeReplay();
+  else if (session.live.value.terminal) session.openReplay();
+}
+
+function Progress({ session }: { session: RunSession }) {
+  const { progress, terminal } = session.shown.value;
+  if (!progress || terminal || progress.total === null || progress.total <= 0) return null;
+  return (
+    <div class="progress">
+      <progress max={progress.total} value={Math.min(progress.done, progress.total)} aria-label={progress.label || "Progress"} />
+      <small>{progress.done}/{progress.total} {progress.label}</small>
+    </div>
+  );
+}
+
+function Foot({ session }: { session: RunSession }) {
+  if (session.replay.value) return <ReplayBar session={session} />;
+  const record = session.record.value;
+  const agent = agents.value.find((each) => each.name === record?.agent);
+  const wantsText = typeof record?.input === "string";
+  if (!agent || !wantsText || !session.live.value.terminal) return null;
+  return <Composer agent={agent} threadId={record?.thread_id} placeholder={`Go on with ${agent.name}`} />;
+}

@@ -1,0 +1,60 @@
+"""The ``browser-test`` agent. Floor 4; runs on the run's own thread; knows browsers only through their contract."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from runwire.agents.browser_test.session import TestSession
+from runwire.contracts.agent import AgentFailure, AgentResult, RunContext
+from runwire.contracts.browser import BrowserConfig
+from runwire.errors import BrowserError, BrowserLost
+from runwire.protocol.steps.testfile import INPUT_SCHEMA, parse_test
+
+
+class BrowserTestAgent:
+    """Carries out a browser test written as plain sentences, in a fresh headless Chromium context.
+
+    A test that was carried through ends SUCCEEDED with its verdict, passed or failed. A run is FAILED when the test
+    could not be carried out: ``startup_failed`` (no browser), ``browser_lost``, ``timeout`` (the test's own limit);
+    the result then holds the steps that were done.
+    """
+
+    description: ClassVar[str] = "Carries out a test of a web site, written as plain sentences, in headless Chromium."
+    input_schema: ClassVar[dict[str, Any]] = INPUT_SCHEMA
+    needs_browser: ClassVar[bool] = True
+
+    @staticmethod
+    def validate_input(input: Any) -> None:
+        """Refuse a test that could not be carried out. Raises InvalidInput, such as ``step 3: no target given``."""
+        parse_test(input)
+
+    async def run(self, ctx: RunContext, input: Any) -> AgentResult:
+        """Carry the test out. Cancelling it closes page and context within a bound and passes the cancellation on.
+
+        Raises:
+            InvalidInput: the input is no test.
+            AgentFailure: it could not be carried out.
+        """
+        test = parse_test(input)
+        session: TestSession | None = None
+        limit = asyncio.timeout(test.timeout_s)
+        try:
+            pool = ctx.browser
+            session = TestSession(ctx, test, pool.sample_origin)
+            async with limit, pool.lease(ctx.run_id, BrowserConfig()) as lease, lease.page() as page:
+                await session.run(page)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise _failure(f"the test's limit of {test.timeout_s:g} s has passed", "timeout", session) from error
+        except BrowserError as error:  # a step's own errors are its result; these are the browser's
+            lost = isinstance(error, BrowserLost) and session is not None and session.started
+            code = "browser_lost" if lost else "startup_failed"
+            raise _failure(error.message, code, session, retryable=lost) from error
+        return AgentResult(result=session.report.as_json(), verdict=session.report.verdict)
+
+
+def _failure(message: str, code: str, session: TestSession | None, *, retryable: bool = False) -> AgentFailure:
+    result = None if session is None else session.report.as_json()
+    return AgentFailure(message, code=code, retryable=retryable, result=result)

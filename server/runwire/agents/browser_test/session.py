@@ -1,0 +1,160 @@
+"""Carries a test's steps out on one page and tells what happens. Floor 4; the run's own thread and loop."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from urllib.parse import urljoin, urlsplit
+
+from runwire.agents.browser_test.report import MAX_ERROR, StepReport, StepStatus, TestReport
+from runwire.agents.browser_test.traversal import TraversalRecord
+from runwire.contracts.agent import RunContext
+from runwire.contracts.browser import PageHandle
+from runwire.errors import BrowserError, BrowserLost, InvalidInput, StorageUnavailable, TooLarge
+from runwire.protocol.steps.actions import Action, InFrame, Navigate, Remember, SetVariable, Step, WaitSeconds
+from runwire.protocol.steps.testfile import BrowserTest
+from runwire.protocol.steps.variables import expand, expand_text
+
+SCREENSHOT_S = 5.0
+"""Bound on one screenshot; a page that paints without end can hold it up."""
+
+
+class TestSession:
+    """One test on one page. ``sample_origin`` is what relative addresses resolve against."""
+
+    __test__ = False  # pytest takes a class of this name for tests
+
+    def __init__(self, ctx: RunContext, test: BrowserTest, sample_origin: str | None) -> None:
+        self._ctx = ctx
+        self._test = test
+        self._origin = sample_origin
+        self._total = len(test.steps) * len(test.rows)
+        self._variables: dict[str, str] = {}
+        self._reports: list[StepReport] = []
+        self._traversal = TraversalRecord(ctx, test)
+        self.started = False
+
+    @property
+    def report(self) -> TestReport:
+        """What has happened so far."""
+        return TestReport(self._test.name, self._total, tuple(self._reports))
+
+    async def run(self, page: PageHandle) -> None:
+        """Carry the steps out in order, once for each row of data; the steps are counted through.
+
+        After a failure the rest of the row is skipped, unless the test says ``continue``; the next row starts anew.
+
+        Raises:
+            BrowserLost: the browser has died or frozen; :attr:`report` holds the steps up to there.
+        """
+        self.started = True
+        for number, row in enumerate(self._test.rows):
+            self._variables = dict(row)
+            await self._run_row(page, number)
+        await self._traversal.save(self.report)
+        await self._ctx.progress(self._total, self._total, self.report.line)
+        await self._ctx.text(self.report.line + "\n")
+
+    async def _run_row(self, page: PageHandle, number: int) -> None:
+        stopped = False
+        for step in self._test.steps:
+            report = self._blank(step, number)
+            await self._ctx.progress(report.index - 1, self._total, report.text)
+            await self._begin(report)
+            if stopped:
+                await self._end(step, replace(report, status=StepStatus.SKIPPED))
+                continue
+            report = await self._carry_out(page, step, report)
+            stopped = report.status is StepStatus.FAILED and self._test.on_failure == "stop"
+
+    def _blank(self, step: Step, row: int) -> StepReport:
+        """Return the report of a step that has not begun; with several rows its text names the row."""
+        rows = len(self._test.rows)
+        text = f"[row {row + 1}/{rows}] {step.text}" if rows > 1 else step.text
+        return StepReport(row * len(self._test.steps) + step.index, self._total, text, StepStatus.PASSED)
+
+    async def _carry_out(self, page: PageHandle, step: Step, report: StepReport) -> StepReport:
+        started = time.monotonic()
+        lost: BrowserLost | None = None
+        try:
+            await self._try(page, step)
+        except (BrowserError, InvalidInput) as error:
+            lost = error if isinstance(error, BrowserLost) else None
+            report = replace(report, status=StepStatus.FAILED, error=error.message[:MAX_ERROR])
+        report = replace(report, duration_ms=round((time.monotonic() - started) * 1000))
+        if lost is None:
+            report = replace(report, artifact_id=await self._picture(page, report))
+        await self._end(step, report)
+        if lost is not None:
+            raise lost
+        return report
+
+    async def _try(self, page: PageHandle, step: Step) -> None:
+        """Do the step, again up to ``retries`` times if it fails. Raises the last try's BrowserError."""
+        for left in range(self._test.retries, -1, -1):
+            try:
+                await self._perform(page, step)
+            except BrowserLost:
+                raise
+            except BrowserError as error:
+                if left == 0:
+                    raise
+                await self._ctx.text(f"{step.text}: trying again: {error.message[:MAX_ERROR]}\n")
+            else:
+                return
+
+    async def _perform(self, page: PageHandle, step: Step) -> None:
+        limit_s = self._test.step_timeout_s
+        action = expand(step.action, self._variables)
+        if step.index == 1 and self._test.url is not None and not isinstance(action, Navigate):
+            await page.goto(self._start(), timeout_s=limit_s)
+        if isinstance(action, SetVariable):
+            self._variables[action.name] = action.value
+            return
+        found = await page.perform(self._resolved(action), timeout_s=_limit(action, limit_s))
+        inner = action.action if isinstance(action, InFrame) else action
+        if isinstance(inner, Remember):
+            self._variables[inner.name] = found or ""
+
+    def _start(self) -> str:
+        return self._absolute(expand_text(self._test.url or "", self._variables))
+
+    def _resolved(self, action: Action) -> Action:
+        if not isinstance(action, Navigate):
+            return action
+        base = "" if self._test.url is None else self._start()
+        return Navigate(self._absolute(urljoin(base, action.url)))
+
+    def _absolute(self, url: str) -> str:
+        if urlsplit(url).scheme:
+            return url
+        if self._origin is None:
+            raise BrowserError(f"{url!r} is a relative address, and this server has no sample site; write http://…")
+        return urljoin(self._origin + "/", url)
+
+    async def _picture(self, page: PageHandle, report: StepReport) -> str | None:
+        """Keep a screenshot and return its id. A picture that cannot be had or kept fails no step: it is told."""
+        try:
+            data = await page.screenshot(timeout_s=SCREENSHOT_S)
+            name = f"step-{report.index:03d}.png"
+            kept = await self._ctx.artifacts.save(kind="screenshot", name=name, mime="image/png", data=data)
+        except (BrowserError, TooLarge, StorageUnavailable) as error:
+            await self._ctx.text(f"{report.name}: no screenshot: {error.message[:MAX_ERROR]}\n")
+            return None
+        return kept.id
+
+    async def _begin(self, report: StepReport) -> None:
+        facts = {"index": report.index, "total": report.total, "text": report.text}
+        await self._ctx.emit({"type": "STEP_STARTED", "stepName": report.name, "metadata": {"runwire": facts}})
+
+    async def _end(self, step: Step, report: StepReport) -> None:
+        """Keep what became of a step, then tell it: whoever hears of a step finds it in the traversal."""
+        self._reports.append(report)
+        await self._traversal.add(step, report, self._variables)
+        await self._ctx.emit(report.as_event())
+        await self._ctx.text(report.line)
+
+
+def _limit(action: Action, limit_s: float) -> float:
+    """Return the step's limit; a pause that the test asks for is not held against it."""
+    return max(limit_s, action.seconds + 1.0) if isinstance(action, WaitSeconds) else limit_s

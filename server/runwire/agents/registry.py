@@ -1,0 +1,146 @@
+"""Which agents there are: entry points ``runwire.agents`` and ``--agents module:attribute``. Floor 4; filled at start-
+up.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from importlib.metadata import entry_points
+from typing import Any
+
+from runwire.errors import ConfigurationError, InvalidInput
+
+GROUP = "runwire.agents"
+
+
+class AgentStyle(StrEnum):
+    """How an agent is called."""
+
+    COROUTINE = "async function"
+    GENERATOR = "async generator"
+    FUNCTION = "function"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """One registered agent.
+
+    ``make`` returns a callable ``(ctx, input)`` for one run: the function itself, or the bound ``run`` of a fresh
+    instance. ``validate`` raises InvalidInput for input that the agent would refuse, before anything is stored.
+    ``recoverable``: may be called again from the start with the same input. ``timeout_s`` overrides the server's
+    default, in seconds.
+    """
+
+    name: str
+    make: Callable[[], Callable[..., Any]]
+    style: AgentStyle
+    description: str = ""
+    input_schema: dict[str, Any] | None = None
+    validate: Callable[[Any], None] | None = None
+    recoverable: bool = False
+    needs_browser: bool = False
+    timeout_s: float | None = None
+
+
+def spec_of(target: Any, name: str | None = None) -> AgentSpec:
+    """Describe an agent: an async function, an async generator function, a plain function, or a class with ``run``.
+
+    Attributes that it may carry: ``name``, ``description`` (else the docstring's first line), ``input_schema``,
+    ``validate_input``, ``recoverable``, ``needs_browser``, ``timeout_s``.
+
+    Raises:
+        ConfigurationError: it is none of these.
+    """
+    call = getattr(target, "run", None) if inspect.isclass(target) else target
+    if not callable(call):
+        raise ConfigurationError(
+            f"{target!r} is no agent: give a function (ctx, input) or a class with run(ctx, input)"
+        )
+    make = partial(_instance_call, target) if inspect.isclass(target) else partial(_same, target)
+    documentation = (inspect.getdoc(target) or "").strip().split("\n", 1)[0]
+    return AgentSpec(
+        name=name or getattr(target, "name", None) or target.__name__.replace("_", "-"),
+        make=make,
+        style=_style(call),
+        description=getattr(target, "description", None) or documentation,
+        input_schema=getattr(target, "input_schema", None),
+        validate=getattr(target, "validate_input", None),
+        recoverable=bool(getattr(target, "recoverable", False)),
+        needs_browser=bool(getattr(target, "needs_browser", False)),
+        timeout_s=getattr(target, "timeout_s", None),
+    )
+
+
+def _instance_call(target: Callable[[], Any]) -> Callable[..., Any]:
+    call: Callable[..., Any] = target().run
+    return call
+
+
+def _same(target: Callable[..., Any]) -> Callable[..., Any]:
+    return target
+
+
+def _style(call: Callable[..., Any]) -> AgentStyle:
+    if inspect.isasyncgenfunction(call):
+        return AgentStyle.GENERATOR
+    if inspect.iscoroutinefunction(call) or inspect.iscoroutinefunction(type(call).__call__):
+        return AgentStyle.COROUTINE
+    return AgentStyle.FUNCTION
+
+
+class AgentRegistry:
+    """The agents of one server, by name. Read-only once the server runs."""
+
+    def __init__(self, specs: Iterable[AgentSpec] = ()) -> None:
+        self._specs: dict[str, AgentSpec] = {}
+        for spec in specs:
+            self.add(spec)
+
+    def add(self, spec: AgentSpec) -> None:
+        """Register one agent. Raises ConfigurationError for a second one of the same name."""
+        if spec.name in self._specs:
+            raise ConfigurationError(f"two agents are named {spec.name!r}; give one of them another name")
+        self._specs[spec.name] = spec
+
+    def get(self, name: str) -> AgentSpec:
+        """Return the agent of that name. Raises InvalidInput that lists the names there are."""
+        try:
+            return self._specs[name]
+        except KeyError:
+            raise InvalidInput(
+                f"unknown agent {name[:60]!r}; known: {', '.join(self._specs)}", agent=name[:60]
+            ) from None
+
+    def recoverable(self, name: str) -> bool:
+        """Return whether the agent's runs may be called again from the start; False for one that is no longer there."""
+        spec = self._specs.get(name)
+        return spec is not None and spec.recoverable
+
+    def __iter__(self) -> Iterator[AgentSpec]:
+        return iter(sorted(self._specs.values(), key=lambda spec: spec.name))
+
+
+def installed_agents() -> Iterator[AgentSpec]:
+    """Yield the agents that installed distributions declare."""
+    for entry in entry_points(group=GROUP):
+        try:
+            yield spec_of(entry.load(), entry.name)
+        except ImportError as error:
+            raise ConfigurationError(f"the agent {entry.name!r} ({entry.value}) cannot be imported: {error}") from error
+
+
+def named_agent(path: str) -> AgentSpec:
+    """Return the agent that ``module:attribute`` names. Raises ConfigurationError that says what is wrong."""
+    module_name, _, attribute = path.partition(":")
+    if not module_name or not attribute:
+        raise ConfigurationError(f"--agents takes module:attribute, got {path!r}")
+    try:
+        target = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"the agent {path} cannot be imported: {error}") from error
+    return spec_of(target)

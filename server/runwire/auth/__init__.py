@@ -1,0 +1,1 @@
+"""Who somebody is, and what a route asks of them. Floor 4."""

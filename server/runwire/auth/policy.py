@@ -1,0 +1,20 @@
+"""What a route asks of whoever calls it. Floor 4; pure. Every route declares one; start-up fails where one is
+missing.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Policy(Enum):
+    """Who may call a route."""
+
+    PUBLIC = "public"
+    """Anybody: health, the page's files, the login itself."""
+
+    USER = "user"
+    """A known user, by token or cookie (HTTP) or by token or ticket (sockets); sees own objects alone."""
+
+    ADMIN = "admin"
+    """A known user with the admin mark."""

@@ -1,0 +1,198 @@
+"""Playwright behind the pool's ports: the driver, the browsers, their contexts. Floor 4; the host's loop only.
+
+Playwright's objects are bound to the loop that made them and never leave this package. Its errors are mapped here,
+at the border. Chromium is driven over a pipe: it dies with the driver, and the driver with the server.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    Playwright,
+    ProxySettings,
+    ViewportSize,
+    async_playwright,
+)
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import TimeoutError as PlaywrightTimeout
+
+from runwire.browser.page import ChromiumPage
+from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort, ShellPort
+from runwire.contracts.browser import BrowserConfig
+from runwire.errors import BrowserError, BrowserLost, BrowserTimeout, BrowserUnavailable
+
+_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "DISPLAY", "XAUTHORITY", "FONTCONFIG_PATH")
+"""What Chromium inherits: none of the server's secrets."""
+
+_ARGUMENTS = (
+    # WebRTC would otherwise open sockets of its own, past the egress proxy.
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+)
+_GONE = ("has been closed", "Connection closed", "Target crashed", "Page crashed", "Browser closed")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn Playwright's errors into ours: BrowserTimeout, BrowserLost, else BrowserError with its first line."""
+    try:
+        yield
+    except PlaywrightTimeout as error:
+        raise BrowserTimeout(_first_line(error)) from error
+    except PlaywrightError as error:
+        lost = any(word in error.message for word in _GONE)
+        raise (BrowserLost if lost else BrowserError)(_first_line(error)) from error
+
+
+async def start_driver() -> DriverPort:
+    """Start Playwright's driver process. Never cancel it: that leaks the process (20 times of 20).
+
+    Raises:
+        BrowserUnavailable: the driver does not start.
+    """
+    manager = async_playwright()
+    try:
+        playwright = await manager.start()
+    except (PlaywrightError, OSError) as error:
+        raise BrowserUnavailable(f"Playwright's driver does not start: {_first_line(error)}") from error
+    return ChromiumDriver(playwright, _driver_pid(manager))
+
+
+class ChromiumDriver:
+    """Playwright's driver."""
+
+    def __init__(self, playwright: Playwright, pid: int | None) -> None:
+        self._playwright = playwright
+        self.pid = pid
+
+    async def launch(self, spec: LaunchSpec) -> ShellPort:
+        """Launch a Chromium. Never cancel it. Raises BrowserUnavailable."""
+        environment: dict[str, str | float | bool] = {
+            name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ
+        }
+        if spec.wrapper:
+            environment["RUNWIRE_CHROMIUM"] = spec.executable
+        try:
+            browser = await self._playwright.chromium.launch(
+                executable_path=spec.wrapper or spec.executable,
+                headless=spec.headless,
+                chromium_sandbox=spec.sandbox,
+                args=list(_ARGUMENTS),
+                env=environment,
+                timeout=spec.timeout_s * 1000,
+                # The server's own drain decides when browsers end; a Ctrl-C must not take them from under the runs.
+                handle_sigint=False,
+                handle_sigterm=False,
+                handle_sighup=False,
+            )
+        except PlaywrightError as error:
+            raise BrowserUnavailable(f"Chromium does not start: {_launch_reason(error)}") from error
+        with translated():
+            session = await browser.new_browser_cdp_session()
+            pid = await _browser_pid(session)
+        return ChromiumShell(browser, session, pid)
+
+    async def probe(self) -> None:
+        """Make the driver answer without any browser."""
+        with translated():
+            request = await self._playwright.request.new_context()
+            await request.dispose()
+
+    async def stop(self) -> None:
+        """End the driver and with it every browser."""
+        with translated():
+            await self._playwright.stop()
+
+
+class ChromiumShell:
+    """One Chromium."""
+
+    def __init__(self, browser: Browser, session: CDPSession, pid: int | None) -> None:
+        self._browser = browser
+        self._session = session
+        self.pid = pid
+
+    @property
+    def connected(self) -> bool:
+        """False is certain, True is not."""
+        return self._browser.is_connected()
+
+    async def new_context(self, config: BrowserConfig, proxy: str) -> ContextPort:
+        """Make a context that goes out through ``proxy`` alone."""
+        options: dict[str, Any] = {
+            "locale": config.locale,
+            "timezone_id": config.timezone,
+            "user_agent": config.user_agent,
+            "color_scheme": config.color_scheme,
+        }
+        with translated():
+            context = await self._browser.new_context(
+                viewport=ViewportSize(width=config.width, height=config.height),
+                proxy=ProxySettings(server=proxy, bypass="<-loopback>"),
+                accept_downloads=False,
+                **{name: value for name, value in options.items() if value is not None},
+            )
+        return ChromiumContext(context)
+
+    async def probe(self) -> None:
+        """Ask for the version: 1.2 ms when healthy, no answer when frozen."""
+        with translated():
+            await self._session.send("Browser.getVersion")
+
+    async def close(self) -> None:
+        """Close it."""
+        with translated():
+            await self._browser.close()
+
+
+class ChromiumContext:
+    """One context."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self._context = context
+
+    async def new_page(self) -> PagePort:
+        """Open a page."""
+        with translated():
+            return ChromiumPage(await self._context.new_page(), translated)
+
+    async def close(self) -> None:
+        """Close it with all its pages."""
+        with translated():
+            await self._context.close()
+
+
+async def _browser_pid(session: CDPSession) -> int | None:
+    answer = await session.send("SystemInfo.getProcessInfo")
+    return next((int(item["id"]) for item in answer["processInfo"] if item["type"] == "browser"), None)
+
+
+def _driver_pid(manager: object) -> int | None:
+    """Return the driver's pid, which Playwright does not tell: only the exact version that is pinned is known to
+    have it.
+    """
+    process: object = manager
+    for name in ("_client", "_transport", "_proc"):
+        process = getattr(process, name, None)
+    pid = getattr(process, "pid", None)
+    return pid if isinstance(pid, int) else None
+
+
+def _first_line(error: Exception) -> str:
+    message = error.message if isinstance(error, PlaywrightError) else str(error)
+    return next((line.strip() for line in message.splitlines() if line.strip()), type(error).__name__)
+
+
+def _launch_reason(error: PlaywrightError) -> str:
+    """Return the line that Chromium itself died with, if it said one: Playwright's first line only says that it
+    died.
+    """
+    lines = [line.strip() for line in error.message.splitlines()]
+    said = next((line for line in lines if "[err]" in line and "DevTools listening" not in line), None)
+    return f"{_first_line(error)}; {said}" if said else _first_line(error)

@@ -1,0 +1,224 @@
+"""The browsers of a host and the driver that they hang on: launched, probed, removed. Floor 4; the host's loop only."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import Counter
+
+import structlog
+
+from runwire.browser.breaker import CircuitBreaker
+from runwire.browser.closing import CloseCounts, close_within
+from runwire.browser.health import Health, Sign
+from runwire.browser.owned import OwnedTasks
+from runwire.browser.ports import DriverPort, LaunchSpec, StartDriver
+from runwire.browser.processes import is_alive, kill_group, remove_profile
+from runwire.browser.settings import BrowserHostSettings
+from runwire.browser.shell import Shell, probe, remove
+from runwire.errors import BrowserUnavailable
+
+log = structlog.get_logger(__name__)
+
+SECOND_PROBE = 1.5
+"""How much longer a silent browser gets the second time: on a starved machine the first limit is soon over. A guess
+that keeps the time to a new page after a freeze below the goal (probe period + 1.4 s)."""
+REAP_S = 0.2
+"""How long a killed driver's pipes take to close; a guess, the kernel needs some milliseconds."""
+WEIGH_EVERY = 10
+"""Memory is measured at every tenth round of probes: it costs some ms of CPU in a process with many pages."""
+
+
+class Fleet:
+    """At most ``settings.browsers`` browsers on one driver."""
+
+    def __init__(
+        self,
+        settings: BrowserHostSettings,
+        executable: str,
+        start_driver: StartDriver,
+        tasks: OwnedTasks,
+        counts: CloseCounts,
+    ) -> None:
+        self._settings = settings
+        self._spec = LaunchSpec(
+            executable=executable,
+            headless=settings.headless,
+            # Chromium refuses its sandbox as root; a wrapper drops to an unprivileged user, then it may stay on.
+            sandbox=os.geteuid() != 0 or bool(settings.wrapper),
+            wrapper=settings.wrapper,
+            timeout_s=settings.launch_timeout_s,
+        )
+        self._start_driver = start_driver
+        self._tasks = tasks
+        self._counts = counts
+        self._driver: DriverPort | None = None
+        self._launching: asyncio.Task[Shell] | None = None
+        self._lock = asyncio.Lock()
+        self._stopping = False
+        self._rounds = 0
+        self.breaker = CircuitBreaker()
+        self.shells: list[Shell] = []
+        self._leaving: set[Shell] = set()
+        self.removed: Counter[str] = Counter()
+        self.launches = 0
+        self.failed_launches = 0
+        self.drivers = 0
+
+    async def shell(self) -> Shell:
+        """Return the healthy browser with the fewest runs, launching one if none has room.
+
+        Cancelling a caller never cancels the launch: the browser joins the fleet for the next one.
+
+        Raises:
+            BrowserUnavailable: none can be launched now; the message says why.
+        """
+        healthy = [shell for shell in self.shells if shell.health is Health.HEALTHY]
+        best = min(healthy, key=lambda shell: len(shell.seats), default=None)
+        full = best is None or len(best.seats) >= self._settings.runs_per_browser
+        if best is not None and (not full or len(self.shells) >= self._settings.browsers):
+            return best
+        return await self.launch_shared()
+
+    async def launch_shared(self) -> Shell:
+        """Launch a browser, or join the launch that is under way. Raises BrowserUnavailable."""
+        if self._launching is None or self._launching.done():
+            self._launching = self._tasks.spawn(self.launch(), "launch")
+        return await asyncio.shield(self._launching)
+
+    async def launch(self) -> Shell:
+        """Launch one browser. To be run as an owned task: never cancelled.
+
+        Raises:
+            BrowserUnavailable: the circuit is open, the driver or the browser does not start.
+        """
+        now = time.monotonic()
+        if (wait_s := self.breaker.wait_s(now)) > 0:
+            raise BrowserUnavailable(f"browsers failed to start several times; the next try is in {wait_s:.0f} s")
+        try:
+            driver = await self._ready_driver()
+            limit_s = self._settings.launch_timeout_s + 1.0
+            port = await self._tasks.wanted(
+                driver.launch(self._spec), name="chromium", limit_s=limit_s, adopt=lambda late: late.close()
+            )
+        except TimeoutError as error:
+            self._failed()
+            await self.lose_driver("silent")
+            raise BrowserUnavailable(f"no browser started within {self._settings.launch_timeout_s:g} s") from error
+        except Exception:
+            self._failed()
+            raise
+        self.breaker.succeeded()
+        self.launches += 1
+        shell = Shell(self.launches, port)
+        self.shells.append(shell)
+        log.info("browser.launched", browser=shell.number, pid=port.pid, took_ms=round((time.monotonic() - now) * 1000))
+        if self._stopping:
+            await self.remove(shell)
+            raise BrowserUnavailable("the server is stopping")
+        return shell
+
+    async def remove(self, shell: Shell) -> None:
+        """Take a browser out and clean it up within its bounds. Idempotent."""
+        if shell not in self.shells:
+            return
+        self.shells.remove(shell)  # first: nobody may get it while it is cleaned up
+        self._leaving.add(shell)
+        self.removed[shell.removed_for or "closed"] += 1
+        try:
+            await remove(shell, self._counts, self._settings.close.browser_s)
+        finally:
+            self._leaving.discard(shell)
+
+    async def watch_round(self) -> list[Shell]:
+        """Probe every browser once; return those that are bad now. A silent one is asked twice at once."""
+        self._rounds += 1
+        await asyncio.gather(*(self._examine(shell) for shell in tuple(self.shells)))
+        if self._rounds % WEIGH_EVERY == 1:
+            await asyncio.gather(*(asyncio.to_thread(shell.weigh) for shell in tuple(self.shells)))
+        for shell in self.shells:
+            if shell.health is Health.HEALTHY and shell.is_worn(self._settings):
+                shell.see(Sign.WORN)
+        return [shell for shell in self.shells if shell.health is Health.BAD]
+
+    async def lose_driver(self, reason: str) -> None:
+        """Give up the driver and all that hangs on it; the next launch starts another."""
+        driver, self._driver = self._driver, None
+        if driver is None:
+            return
+        log.warning("browser.driver_lost", pid=driver.pid, reason=reason)
+        for shell in tuple(self.shells):
+            shell.see(Sign.LOST)
+            await self.remove(shell)
+        if driver.pid is not None and is_alive(driver.pid):
+            kill_group(driver.pid)
+        await self._stop_driver(driver)
+
+    async def stop(self) -> None:
+        """Close every browser, then the driver, each within its bound; kill what stays."""
+        self._stopping = True
+        await asyncio.gather(*(self.remove(shell) for shell in tuple(self.shells)))
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            await self._stop_driver(driver)
+
+    def kill(self) -> None:
+        """Kill whatever is left and remove its profiles, without asking anybody. For when the host's loop has ended."""
+        for shell in (*self.shells, *self._leaving):
+            if shell.port.pid is not None and is_alive(shell.port.pid):
+                kill_group(shell.port.pid)
+            if shell.profile is not None:
+                remove_profile(shell.profile)
+        if self._driver is not None and self._driver.pid is not None and is_alive(self._driver.pid):
+            kill_group(self._driver.pid)
+
+    async def _stop_driver(self, driver: DriverPort) -> None:
+        """End the driver; one that does not end in time is killed, and then has its pipes closed after all."""
+        stopping = asyncio.ensure_future(driver.stop())
+        await close_within(self._counts, "driver", lambda: asyncio.shield(stopping), self._settings.close.driver_s)
+        if not stopping.done():
+            if driver.pid is not None:
+                kill_group(driver.pid)
+            await asyncio.wait([stopping], timeout=REAP_S)
+            stopping.cancel()
+
+    async def _ready_driver(self) -> DriverPort:
+        async with self._lock:
+            if self._driver is not None and self._driver.pid is not None and not is_alive(self._driver.pid):
+                await self.lose_driver("gone")
+            if self._driver is None:
+                self._driver = await self._tasks.wanted(
+                    _awaited(self._start_driver),
+                    name="driver",
+                    limit_s=self._settings.start_timeout_s,
+                    adopt=lambda late: late.stop(),
+                )
+                self.drivers += 1
+            return self._driver
+
+    async def _examine(self, shell: Shell) -> None:
+        limit_s = self._settings.probe_timeout_s
+        if shell.see(await probe(shell, limit_s)) is Health.SUSPECT:
+            shell.see(await probe(shell, limit_s * SECOND_PROBE))
+        if shell.health is Health.BAD and not await self._driver_answers():
+            await self.lose_driver("silent")
+
+    async def _driver_answers(self) -> bool:
+        driver = self._driver
+        if driver is None:
+            return True
+        try:
+            async with asyncio.timeout(self._settings.probe_timeout_s):
+                await driver.probe()
+        except Exception:  # silent or broken: both mean that nothing can be driven any more
+            return False
+        return True
+
+    def _failed(self) -> None:
+        self.failed_launches += 1
+        self.breaker.failed(time.monotonic())
+
+
+async def _awaited(start: StartDriver) -> DriverPort:
+    return await start()

@@ -1,0 +1,179 @@
+"""The door to the browsers of a server. Floor 4; every public method may be called from any thread.
+
+The host's thread, loop and driver come into being with the first lease: a server that runs no browser pays nothing. The
+thread is a daemon; should the process end without :meth:`BrowserHost.close`, the driver sees its pipe close and
+takes every Chromium with it (within 0.8 s).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import asynccontextmanager
+
+import structlog
+
+from runwire.browser.capacity import room_now, why_full
+from runwire.browser.executable import find_executable, why_unavailable
+from runwire.browser.host_thread import HostThread, result_of, settled
+from runwire.browser.page_lease import LeasedContext, LeaseState, finish
+from runwire.browser.pool import ContextPool
+from runwire.browser.ports import DriverPort, StartDriver
+from runwire.browser.seat import Seat
+from runwire.browser.settings import BrowserHostSettings
+from runwire.browser.statistics import PoolStatistics
+from runwire.contracts.browser import BrowserConfig, BrowserLease
+from runwire.errors import BrowserLost, BrowserUnavailable
+
+log = structlog.get_logger(__name__)
+
+
+class BrowserHost:
+    """One thread, one driver, few browsers; implements :class:`runwire.contracts.browser.BrowserPool`."""
+
+    def __init__(
+        self,
+        settings: BrowserHostSettings,
+        sample_origin: Callable[[], str | None] = lambda: None,
+        start_driver: StartDriver | None = None,
+    ) -> None:
+        """``sample_origin`` tells the origin of the sample sites, asked at each use; ``start_driver`` is for
+        doubles.
+        """
+        self._settings = settings
+        self._sample_origin = sample_origin
+        self._start_driver = start_driver
+        self._lock = threading.Lock()
+        self._thread: HostThread | None = None
+        self._pool: ContextPool | None = None
+        self._closed = False
+
+    @property
+    def sample_origin(self) -> str | None:
+        """Origin that relative addresses resolve against."""
+        return self._sample_origin()
+
+    def unavailable_reason(self) -> str | None:
+        """Return why no browser can be had here, with the one command that mends it, or None. Looks at files only."""
+        return None if self._start_driver is not None else why_unavailable(self._settings.executable)
+
+    def full_reason(self) -> str | None:
+        """Return why one more browser run should stay queued for now, or None. Takes well under a millisecond."""
+        return why_full(room_now(), self._settings.reserve_bytes, self._settings.reserve_descriptors)
+
+    @asynccontextmanager
+    async def lease(self, run_id: str, config: BrowserConfig) -> AsyncIterator[BrowserLease]:
+        """Give ``run_id`` a fresh context; see the contract."""
+        thread, pool = self._started()
+        limit_s = self._settings.slot_timeout_s + 2 * (self._settings.start_timeout_s + self._settings.launch_timeout_s)
+        seat = await _Claim(thread, pool, config).seat(limit_s)
+        lease = LeasedContext(thread, pool, seat)
+        fault = False
+        log.debug("browser.leased", run_id=run_id, browser=seat.shell.number)
+        try:
+            yield lease
+        except BrowserLost:
+            fault = True
+            raise
+        finally:
+            lease.ownership.advance(LeaseState.CLOSING)
+            await finish(thread, lambda: pool.release(seat, fault=fault))
+            lease.ownership.advance(LeaseState.CLOSED)
+
+    def statistics(self) -> PoolStatistics:
+        """Return a snapshot; all zero before the first lease and after the end. Raises TimeoutError if the host
+        hangs.
+        """
+        with self._lock:
+            thread, pool = self._thread, self._pool
+        if thread is None or pool is None or not thread.alive:
+            return PoolStatistics()
+
+        async def snapshot() -> PoolStatistics:
+            return pool.statistics()
+
+        return thread.submit(snapshot).result(2.0)
+
+    def close(self) -> None:
+        """Close every browser and end the thread, within ``settings.close.total_s`` seconds. Idempotent; blocks."""
+        with self._lock:
+            self._closed = True
+            thread, pool, self._thread, self._pool = self._thread, self._pool, None, None
+        if thread is None or pool is None:
+            return
+        total_s = self._settings.close.total_s
+        try:
+            thread.submit(pool.close).result(total_s * 0.85)
+        except (FutureTimeout, BrowserLost) as error:
+            log.warning("browser.host_close_incomplete", error=repr(error))
+        thread.stop(total_s * 0.15)
+        pool.fleet.kill()
+
+    def _started(self) -> tuple[HostThread, ContextPool]:
+        with self._lock:
+            if self._closed:
+                raise BrowserUnavailable("the server is stopping")
+            if self._thread is None or self._pool is None:
+                self._thread, self._pool = self._start()
+            return self._thread, self._pool
+
+    def _start(self) -> tuple[HostThread, ContextPool]:
+        if (reason := self.unavailable_reason()) is not None:
+            raise BrowserUnavailable(reason)
+        executable = find_executable(self._settings.executable)
+        start_driver = self._start_driver or _start_playwright
+        thread = HostThread("runwire-browsers")
+        thread.start()
+
+        async def make() -> ContextPool:
+            return ContextPool(self._settings, str(executable or ""), start_driver, self._sample_origin)
+
+        return thread, thread.submit(make).result(5.0)
+
+
+class _Claim:
+    """One caller's wish for a context: withdrawn with the caller, and a context that comes too late goes back."""
+
+    def __init__(self, thread: HostThread, pool: ContextPool, config: BrowserConfig) -> None:
+        self._thread = thread
+        self._pool = pool
+        self._config = config
+        self._task: asyncio.Task[Seat] | None = None
+
+    async def seat(self, limit_s: float) -> Seat:
+        """Return the context, on the caller's loop."""
+        taken = self._thread.submit(self._acquire)
+        try:
+            if not await settled(taken, limit_s):
+                raise BrowserUnavailable(f"the browser host gave no page within {limit_s:g} s")
+        except BaseException:
+            self._thread.post(self._withdraw)
+            taken.add_done_callback(self._give_back)
+            raise
+        return result_of(taken)
+
+    async def _acquire(self) -> Seat:
+        self._task = asyncio.current_task()
+        return await self._pool.acquire(self._config)
+
+    def _withdraw(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _give_back(self, taken: Future[Seat]) -> None:
+        if taken.cancelled() or taken.exception() is not None:
+            return
+        seat = taken.result()
+        with contextlib.suppress(BrowserLost):  # the host has ended, and the context with it
+            self._thread.submit(lambda: self._pool.release(seat, fault=False))
+
+
+async def _start_playwright() -> DriverPort:
+    # Imported with the first lease: Playwright is an optional extra, and its import takes 0.2 s.
+    from runwire.browser.chromium import start_driver
+
+    return await start_driver()

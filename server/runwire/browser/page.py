@@ -1,0 +1,74 @@
+"""One Playwright page behind the pool's port. Floor 4; the host's loop only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from playwright.async_api import Page
+
+from runwire.browser.deadline import Deadline
+from runwire.browser.egress_policy import PROXY_HEADER
+from runwire.browser.perform import perform
+from runwire.browser.stage import Stage
+from runwire.errors import BrowserError
+from runwire.protocol.steps.actions import Action
+
+RETRY_S = 0.05
+"""Pause before a refused screenshot is tried again; a guess, about the time of one paint."""
+_COMMITTING = "Unable to capture screenshot"
+MAX_TEXT = 100_000
+"""Most characters of a page's text that leave the browser."""
+
+
+class ChromiumPage:
+    """A page; ``translated`` maps Playwright's errors at the border."""
+
+    def __init__(self, page: Page, translated: Callable[[], AbstractContextManager[None]]) -> None:
+        self._stage = Stage.of(page)
+        self._translated = translated
+
+    async def goto(self, url: str, timeout_s: float) -> None:
+        """Open an absolute address and wait for its load event."""
+        with self._translated():
+            response = await self._stage.page.goto(url, timeout=timeout_s * 1000)
+            if response is not None and PROXY_HEADER in response.headers:
+                raise BrowserError(f"{url[:200]} could not be opened: {(await response.text())[:300]}")
+
+    async def perform(self, action: Action, timeout_s: float) -> str | None:
+        """Do what the action says; return what a ``Remember`` read."""
+        with self._translated():
+            return await perform(self._stage, action, Deadline(timeout_s))
+
+    async def title(self) -> str:
+        """Return the document's title."""
+        with self._translated():
+            return await self._stage.page.title()
+
+    async def url(self) -> str:
+        """Return the address."""
+        return self._stage.page.url
+
+    async def text(self) -> str:
+        """Return the visible text."""
+        with self._translated():
+            return str(await self._stage.page.evaluate("n => (document.body?.innerText ?? '').slice(0, n)", MAX_TEXT))
+
+    async def screenshot(self, timeout_s: float) -> bytes:
+        """Return a PNG of the viewport."""
+        deadline = Deadline(timeout_s)
+        while True:
+            try:
+                with self._translated():
+                    return await self._stage.page.screenshot(timeout=deadline.left_ms)
+            except BrowserError as error:
+                # Chromium refuses while a navigation commits, which is just when a click has been made.
+                if _COMMITTING not in error.message or deadline.passed:
+                    raise
+            await asyncio.sleep(RETRY_S)
+
+    async def close(self) -> None:
+        """Close it and its popups; hangs now and then when a navigation commits at this moment."""
+        with self._translated():
+            await self._stage.close()

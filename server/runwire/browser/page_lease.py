@@ -1,0 +1,148 @@
+"""The handles that a run holds: they know whose they are and hop to the host's thread. Floor 4; the owner's loop only.
+
+The owner's thread and loop are checked before any coroutine is built: Playwright itself raises in a foreign thread *and
+still does what was asked*.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from runwire.browser.host_thread import HostThread, settled
+from runwire.browser.pool import ContextPool
+from runwire.browser.seat import ANSWER_GRACE_S, Seat, SeatPage
+from runwire.contracts.browser import ForeignThread, PageHandle
+from runwire.errors import BrowserError, IllegalTransition
+from runwire.protocol.steps.actions import Action
+
+T = TypeVar("T")
+
+OPEN_LIMIT_S = 6.0
+"""Bound on opening one more page: the host's own (5 s) and a little."""
+
+
+class LeaseState(StrEnum):
+    """Where a lease or a page handle is in its life."""
+
+    OPEN = "open"
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+TRANSITIONS: Final = MappingProxyType(
+    {
+        LeaseState.OPEN: frozenset({LeaseState.CLOSING}),
+        LeaseState.CLOSING: frozenset({LeaseState.CLOSED}),
+        LeaseState.CLOSED: frozenset[LeaseState](),
+    }
+)
+"""Every move that exists."""
+
+
+class Ownership:
+    """The one thread and loop that may use a handle, and whether it may still."""
+
+    def __init__(self, what: str) -> None:
+        """Bind to the calling thread and its running loop."""
+        self._what = what
+        self._thread = threading.get_ident()
+        self._loop = asyncio.get_running_loop()
+        self.state = LeaseState.OPEN
+
+    def check(self) -> None:
+        """Raises ForeignThread outside the owner's thread and loop, BrowserError if the handle was closed."""
+        if threading.get_ident() != self._thread or asyncio.get_running_loop() is not self._loop:
+            raise ForeignThread(f"{self._what} belongs to another thread or event loop; nothing was done")
+        if self.state is not LeaseState.OPEN:
+            raise BrowserError(f"{self._what} is {self.state}; it cannot be used any more")
+
+    def advance(self, target: LeaseState) -> None:
+        """Move on. Raises IllegalTransition."""
+        if target not in TRANSITIONS[self.state]:
+            raise IllegalTransition("browser lease", self.state, target)
+        self.state = target
+
+
+class LeasedContext:
+    """A run's context. Made by the host on the owner's loop."""
+
+    def __init__(self, thread: HostThread, pool: ContextPool, seat: Seat) -> None:
+        self._thread = thread
+        self._pool = pool
+        self._seat = seat
+        self.ownership = Ownership("this browser lease")
+
+    @asynccontextmanager
+    async def page(self) -> AsyncIterator[PageHandle]:
+        """Open a page for one operation; it is closed when the block ends, whatever happened in it."""
+        self.ownership.check()
+        opened = await self._thread.call(lambda: self._pool.open_page(self._seat), limit_s=OPEN_LIMIT_S)
+        handle = LeasedPage(self._thread, opened, self.ownership)
+        try:
+            yield handle
+        finally:
+            handle.ownership.advance(LeaseState.CLOSING)
+            await finish(self._thread, lambda: self._pool.close_page(opened))
+            handle.ownership.advance(LeaseState.CLOSED)
+
+
+class LeasedPage:
+    """One page of a run's context."""
+
+    def __init__(self, thread: HostThread, page: SeatPage, lease: Ownership) -> None:
+        self._thread = thread
+        self._page = page
+        self._lease = lease
+        self.ownership = Ownership("this page")
+
+    async def goto(self, url: str, *, timeout_s: float) -> None:
+        """Open the absolute ``url`` and wait for its load event."""
+        await self._hop(lambda: self._page.goto(url, timeout_s), timeout_s)
+
+    async def perform(self, action: Action, *, timeout_s: float) -> str | None:
+        """Do what the action says; return what a ``Remember`` read."""
+        return await self._hop(lambda: self._page.perform(action, timeout_s), timeout_s)
+
+    async def title(self, *, timeout_s: float = 5.0) -> str:
+        """Return the document's title."""
+        return await self._hop(lambda: self._page.title(timeout_s), timeout_s)
+
+    async def url(self, *, timeout_s: float = 5.0) -> str:
+        """Return the current address."""
+        return await self._hop(lambda: self._page.url(timeout_s), timeout_s)
+
+    async def text(self, *, timeout_s: float = 5.0) -> str:
+        """Return the visible text of the page."""
+        return await self._hop(lambda: self._page.text(timeout_s), timeout_s)
+
+    async def screenshot(self, *, timeout_s: float = 5.0) -> bytes:
+        """Return a PNG of the viewport."""
+        return await self._hop(lambda: self._page.screenshot(timeout_s), timeout_s)
+
+    async def _hop(self, make: Callable[[], Awaitable[T]], timeout_s: float) -> T:
+        self._lease.check()
+        self.ownership.check()
+        return await self._thread.call(make, limit_s=timeout_s + ANSWER_GRACE_S)
+
+
+FINISH_LIMIT_S = 1.5
+"""How long a run waits for its page or context to close; the host's own bounds are below it."""
+
+
+async def finish(thread: HostThread, make: Callable[[], Awaitable[None]]) -> None:
+    """Have the host close something and wait for it, within a bound.
+
+    The closing goes on at the host even if the caller is cancelled meanwhile, or does not wait for its end. Nothing is
+    raised but the caller's own cancellation: a failed clean-up never changes what a run has found.
+    """
+    try:
+        closing = thread.submit(make)
+    except BrowserError:  # the host has ended, and everything with it
+        return
+    await settled(closing, FINISH_LIMIT_S)

@@ -1,0 +1,125 @@
+"""What the pool asks of a driver: the inner seam that Playwright and the scripted double both fill. Floor 4.
+
+The host's loop only. Everything here may fail with BrowserError or hang: whoever calls bounds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from runwire.browser.egress_policy import EgressPolicy
+from runwire.contracts.browser import BrowserConfig
+from runwire.protocol.steps.actions import Action
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchSpec:
+    """What a browser is launched with; no part of it comes from a user."""
+
+    executable: str
+    headless: bool
+    sandbox: bool
+    wrapper: str
+    timeout_s: float
+
+
+class PagePort(Protocol):
+    """One page."""
+
+    async def goto(self, url: str, timeout_s: float) -> None:
+        """Open an absolute address."""
+
+    async def perform(self, action: Action, timeout_s: float) -> str | None:
+        """Do what the action says; return what a ``Remember`` read."""
+
+    async def title(self) -> str:
+        """Return the document's title."""
+
+    async def url(self) -> str:
+        """Return the address."""
+
+    async def text(self) -> str:
+        """Return the visible text."""
+
+    async def screenshot(self, timeout_s: float) -> bytes:
+        """Return a PNG."""
+
+    async def close(self) -> None:
+        """Close it; may hang."""
+
+
+class ContextPort(Protocol):
+    """One browser context: nothing of it is shared with another."""
+
+    async def new_page(self) -> PagePort:
+        """Open a page."""
+
+    async def close(self) -> None:
+        """Close it with all its pages; may hang."""
+
+
+class ShellPort(Protocol):
+    """One browser process."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process, if known."""
+
+    @property
+    def connected(self) -> bool:
+        """False is certain, True is not."""
+
+    async def new_context(self, config: BrowserConfig, proxy: str) -> ContextPort:
+        """Make a context whose every connection goes through ``proxy`` (``http://127.0.0.1:PORT``)."""
+
+    async def probe(self) -> None:
+        """Ask the browser something cheap; hangs if it is frozen."""
+
+    async def close(self) -> None:
+        """Close it; may hang."""
+
+
+class DriverPort(Protocol):
+    """The process that speaks to the browsers."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process, if known."""
+
+    async def launch(self, spec: LaunchSpec) -> ShellPort:
+        """Launch a browser."""
+
+    async def probe(self) -> None:
+        """Ask the driver itself something cheap; hangs if it is frozen."""
+
+    async def stop(self) -> None:
+        """End it; may hang."""
+
+
+class EgressPort(Protocol):
+    """One context's only way out."""
+
+    @property
+    def url(self) -> str:
+        """The proxy's address."""
+
+    @property
+    def denied(self) -> Sequence[str]:
+        """Why the last few connections were refused."""
+
+    async def start(self) -> None:
+        """Make it ready, closed: nothing passes yet."""
+
+    def admit(self, policy: EgressPolicy) -> None:
+        """Let a run out as far as its policy goes."""
+
+    async def check(self, url: str) -> None:
+        """Raises BrowserError, with the reason, if a page at ``url`` could not get out."""
+
+    async def close(self) -> None:
+        """Cut everything."""
+
+
+StartDriver = Callable[[], Awaitable[DriverPort]]

@@ -1,0 +1,133 @@
+"""A context that a run can sit on: browser, context, proxy, a first page. Floor 4; the host's loop only."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+
+from runwire.browser.closing import CloseCounts, close_within
+from runwire.browser.egress_policy import check_page_address
+from runwire.browser.ports import ContextPort, EgressPort, PagePort
+from runwire.browser.settings import CloseBounds
+from runwire.browser.shell import Shell
+from runwire.contracts.browser import BrowserConfig
+from runwire.errors import BrowserError, BrowserLost, BrowserTimeout
+from runwire.protocol.steps.actions import Action, InFrame, Navigate
+
+ANSWER_GRACE_S = 0.5
+"""How much longer than its own limit an operation may take: looking around for a failure message is bounded by it
+too.
+"""
+
+
+@dataclass(eq=False, slots=True)
+class Seat:
+    """A fresh context. ``parked_at`` is when it was made (monotonic); ``first_page`` is there until it is taken."""
+
+    shell: Shell
+    config: BrowserConfig
+    context: ContextPort
+    proxy: EgressPort
+    first_page: PagePort | None
+    parked_at: float = field(default_factory=time.monotonic)
+    closed: bool = False
+
+    async def open_page(self, limit_s: float) -> SeatPage:
+        """Return the waiting page, or a new one. Raises BrowserLost or BrowserTimeout."""
+        page, self.first_page = self.first_page, None
+        if page is None:
+            async with _bounded(self.shell, "opening a page", limit_s):
+                page = await self.context.new_page()
+        return SeatPage(self, page)
+
+    async def close(self, counts: CloseCounts, bounds: CloseBounds) -> bool:
+        """Close the context with its pages, then its way out; return False if the context hung. Idempotent."""
+        if self.closed:
+            return True
+        self.closed = True
+        closed = True
+        if self.shell.port.connected:
+            closed = await close_within(counts, "context", self.context.close, bounds.context_s)
+        await close_within(counts, "proxy", self.proxy.close, bounds.page_s)
+        return closed
+
+
+@dataclass(eq=False, slots=True)
+class SeatPage:
+    """A page of a seat: bounded, its addresses checked."""
+
+    seat: Seat
+    port: PagePort
+
+    async def goto(self, url: str, timeout_s: float) -> None:
+        """Open an absolute address that the run may visit."""
+        await self._admitted(url)
+        async with self._op(f"opening {url[:200]}", timeout_s):
+            try:
+                await self.port.goto(url, timeout_s)
+            except BrowserError as error:
+                # Of a refused tunnel Chromium says only that it failed; the proxy knows why.
+                if "ERR_TUNNEL" in error.message and self.seat.proxy.denied:
+                    raise BrowserError(f"{url[:200]} may not be visited: {self.seat.proxy.denied[-1]}") from error
+                raise
+
+    async def perform(self, action: Action, timeout_s: float) -> str | None:
+        """Do what the action says; return what a ``Remember`` read."""
+        if isinstance(action, Navigate):
+            await self.goto(action.url, timeout_s)
+            return None
+        if isinstance(action, InFrame) and isinstance(action.action, Navigate | InFrame):
+            raise BrowserError("a frame is not navigated, and frames are not nested in a sentence")
+        async with self._op("the action", timeout_s):
+            return await self.port.perform(action, timeout_s)
+
+    async def title(self, timeout_s: float) -> str:
+        """Return the title."""
+        async with self._op("the title", timeout_s):
+            return await self.port.title()
+
+    async def url(self, timeout_s: float) -> str:
+        """Return the address."""
+        async with self._op("the address", timeout_s):
+            return await self.port.url()
+
+    async def text(self, timeout_s: float) -> str:
+        """Return the visible text."""
+        async with self._op("the text", timeout_s):
+            return await self.port.text()
+
+    async def screenshot(self, timeout_s: float) -> bytes:
+        """Return a PNG."""
+        async with self._op("the screenshot", timeout_s):
+            return await self.port.screenshot(timeout_s)
+
+    async def close(self, counts: CloseCounts, bounds: CloseBounds) -> None:
+        """Close the page within its bound; one that hangs goes with its context."""
+        if not self.seat.closed and self.seat.shell.port.connected:
+            await close_within(counts, "page", self.port.close, bounds.page_s)
+
+    async def _admitted(self, url: str) -> None:
+        check_page_address(url)
+        await self.seat.proxy.check(url)
+
+    def _op(self, what: str, timeout_s: float) -> AbstractAsyncContextManager[None]:
+        return _bounded(self.seat.shell, what, timeout_s + ANSWER_GRACE_S)
+
+
+@asynccontextmanager
+async def _bounded(shell: Shell, what: str, limit_s: float) -> AsyncIterator[None]:
+    """Bound an operation, and call it lost rather than late or wrong if the browser under it is gone."""
+    try:
+        async with asyncio.timeout(limit_s):
+            yield
+    except TimeoutError as error:
+        raise BrowserTimeout(f"{what} took longer than {limit_s:g} s") from error
+    except BrowserLost:
+        raise
+    except BrowserError as error:
+        if not (shell.in_pool and shell.port.connected):
+            raise BrowserLost(f"the browser was lost: {error.message}") from error
+        raise

@@ -1,0 +1,54 @@
+"""The server's browsers, made when somebody first asks for them. Floor 4; any thread; imports Playwright only then."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from runwire.contracts.browser import BrowserPool
+from runwire.settings import Settings
+
+
+class BrowserSupport:
+    """The server's browsers, made when somebody first asks for them: a start needs none, nor Playwright's imports."""
+
+    def __init__(self, settings: Settings, sample_origin: Callable[[], str | None]) -> None:
+        self._settings = settings
+        self._sample_origin = sample_origin
+        self._lock = threading.Lock()
+        self._host: BrowserPool | None = None
+        self._close: Callable[[], None] | None = None
+
+    def pool(self) -> BrowserPool | None:
+        """Return the browsers, or None where Playwright is not installed; any thread."""
+        with self._lock:
+            if self._host is None:
+                self._make()
+            return self._host
+
+    def _make(self) -> None:
+        try:
+            from runwire.browser.host import BrowserHost  # the extra `browser`, and only when it is installed
+            from runwire.browser.settings import BrowserHostSettings
+        except ImportError:
+            return
+        settings = self._settings
+        host = BrowserHost(
+            BrowserHostSettings(
+                executable=settings.browser_executable,
+                headless=settings.browser_headless,
+                wrapper=settings.browser_wrapper,
+                isolation=settings.browser_isolation,
+                slots=settings.max_running,
+                allow_hosts=settings.browser_allow,
+            ),
+            self._sample_origin,
+        )
+        self._host, self._close = host, host.close
+
+    def close(self) -> None:
+        """Close every browser, within the host's own bound (3 s); blocks."""
+        with self._lock:
+            close = self._close
+        if close is not None:
+            close()

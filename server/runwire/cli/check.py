@@ -1,0 +1,58 @@
+"""``runwire check FILE...``: tell what is wrong with browser tests without running them. Floor 8; main thread.
+
+Needs neither a server nor a data folder nor a browser, and knows nothing of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from runwire.errors import InvalidInput
+from runwire.protocol.steps.testfile import MAX_TEXT, parse_test
+
+SOUND, FAULTY = 0, 1
+"""The exit codes; 2 is a wrong command line."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "check",
+        help="check browser tests without running them",
+        description="Check browser tests (YAML or JSON) without running them; a line a file. Exit code: 0 all are "
+        "sound, 1 one is not.",
+    )
+    parser.add_argument("files", metavar="FILE", nargs="+", type=Path)
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check every file: what is sound goes to standard output, what is not, with its place, to standard error."""
+    code = SOUND
+    for path in arguments.files:
+        try:
+            print(f"{path}: {_summary(path)}")
+        except InvalidInput as error:
+            print(f"{path}: {error.message}", file=sys.stderr)
+            code = FAULTY
+    return code
+
+
+def _summary(path: Path) -> str:
+    """Return what the test holds. Raises InvalidInput, such as ``step 3: no target given``."""
+    test = parse_test(_read(path))
+    rows = f" × {len(test.data)} rows" if test.data else ""
+    return f"ok, {len(test.steps)} steps{rows}"
+
+
+def _read(path: Path) -> str:
+    """Return the file's text, never more than a test may have and one character. Raises InvalidInput."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(MAX_TEXT + 1)
+    except OSError as error:
+        raise InvalidInput(f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"is no UTF-8 text: byte {error.start}") from error

@@ -1,0 +1,274 @@
+"""``runwire run AGENT INPUT``: execute an agent and watch it, through the same pipeline as everybody. Floor 8."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runwire.cli.serve import add_settings, ensure_database, leave, settings_from
+from runwire.errors import ConfigurationError, InvalidInput
+from runwire.settings import Settings
+
+if TYPE_CHECKING:
+    from runwire.cli.display import Display, JsonLines
+    from runwire_client import AsyncRunwire, Event, State
+
+SUCCEEDED, FAILED, NOT_STARTED, CANCELLED = 0, 1, 2, 130
+"""The exit codes."""
+
+_SETTINGS = frozenset(
+    {
+        "data",
+        "agents",
+        "samples",
+        "log_level",
+        "browser_executable",
+        "browser_headless",
+        "browser_allow",
+        "browser_isolation",
+        "browser_wrapper",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where the run is executed: a server's address and a token for it."""
+
+    url: str
+    token: str
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "run",
+        help="execute an agent and watch it",
+        description="Execute an agent and stream it to the terminal. Exit code: 0 succeeded or passed, 1 failed, "
+        "2 could not start or follow, 130 cancelled. Ctrl-C cancels the run, a second Ctrl-C leaves it.",
+    )
+    parser.add_argument("agent", metavar="AGENT", help="see: runwire agents")
+    parser.add_argument(
+        "input",
+        metavar="INPUT",
+        nargs="?",
+        default=None,
+        help="text, JSON, a .json or .yaml file, or - for standard input",
+    )
+    parser.add_argument("--server", metavar="URL", help="execute on this server; default: the one that uses --data")
+    parser.add_argument("--token", metavar="T", help="token for the server; default: the data folder's own")
+    parser.add_argument("--embedded", action="store_true", help="execute in this process, without a running server")
+    parser.add_argument("--headed", action="store_true", help="with --embedded: show the browser's window")
+    parser.add_argument("--priority", choices=("high", "normal", "low"), default="normal")
+    parser.add_argument("--timeout-s", type=float, default=None, metavar="SECONDS", help="time limit of the run")
+    parser.add_argument(
+        "--run-id", default=None, metavar="ID", help="the run's id: the same id never starts a second run"
+    )
+    parser.add_argument("--json", action="store_true", help="print the log itself, an entry a line")
+    parser.add_argument("--config", metavar="FILE", help="TOML file with settings [RUNWIRE_CONFIG]")
+    add_settings(parser, _SETTINGS)
+    parser.set_defaults(command=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Execute and watch one run."""
+    try:
+        import rich  # noqa: F401  # both belong to the extra `cli`; the display imports it later
+
+        import runwire_client
+    except ImportError as error:
+        raise ConfigurationError(f"`runwire run` needs {error.name}: pip install 'runwire[cli]'") from error
+    from runwire.telemetry.logs import configure_logs
+
+    settings = settings_from(arguments)
+    if arguments.log_level is None:
+        configure_logs("error", settings.log_format)
+    else:
+        configure_logs(settings.log_level, settings.log_format)
+    if arguments.headed:
+        arguments.browser_headless = False
+        settings = settings_from(arguments)
+    given = read_input(arguments.input)
+    try:
+        leave(asyncio.run(_run(arguments, settings, given)))
+    except asyncio.CancelledError:  # the second Ctrl-C: the run is left to itself
+        leave(CANCELLED)
+    except runwire_client.RunwireError as error:
+        print(f"runwire: {error.message}", file=sys.stderr)
+        return NOT_STARTED
+
+
+def read_input(text: str | None) -> Any:
+    """Return the run's input: a file's content, JSON, or the text itself. Raises InvalidInput for a broken file."""
+    if text is None:
+        return None
+    if text == "-":
+        return _parsed_or_text(sys.stdin.read())
+    path = Path(text)
+    if path.suffix.lower() in (".json", ".yaml", ".yml"):
+        return _read_file(path)
+    return _parsed_or_text(text)
+
+
+def _read_file(path: Path) -> Any:
+    import yaml
+
+    try:
+        content = path.read_text(encoding="utf-8")
+        return json.loads(content) if path.suffix.lower() == ".json" else yaml.safe_load(content)
+    except OSError as error:
+        raise InvalidInput(f"cannot read {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, json.JSONDecodeError, yaml.YAMLError) as error:
+        raise InvalidInput(f"{path}: {error}") from error
+
+
+def _parsed_or_text(text: str) -> Any:
+    """Return an object or array if the text is one; everything else is text, also numbers and words such as
+    ``true``.
+    """
+    if text.lstrip()[:1] in ("{", "["):
+        with contextlib.suppress(json.JSONDecodeError):
+            return json.loads(text)
+    return text
+
+
+async def _run(arguments: argparse.Namespace, settings: Settings, given: Any) -> int:
+    from runwire.cli.display import Display, JsonLines
+    from runwire_client import AsyncRunwire
+
+    display: Display | JsonLines = JsonLines() if arguments.json else Display()
+    async with _door(arguments, settings) as door, AsyncRunwire(door.url, door.token) as client:
+        started = await client.start(
+            arguments.agent,
+            given,
+            run_id=arguments.run_id,
+            priority=arguments.priority,
+            timeout_s=arguments.timeout_s,
+        )
+        display.begin(started.run_id, arguments.agent)
+        try:
+            return await _watch(client, started.run_id, display)
+        finally:
+            display.close()
+
+
+async def _watch(client: AsyncRunwire, run_id: str, display: Display | JsonLines) -> int:
+    """Show the run to its end; the first Ctrl-C cancels it, the second leaves it."""
+    from runwire_client import Event, Reset, State
+
+    interrupts = _Interrupts(client, run_id, display)
+    with interrupts.installed():
+        async with aclosing(client.follow(run_id)) as items:
+            async for item in items:
+                match item:
+                    case Event():
+                        display.entry(_frame("event", item))
+                    case State():
+                        display.entry(_frame("state", item))
+                        if item.status.is_terminal:
+                            data = item.data
+                            display.end(item.status, data.get("verdict"), data.get("result"), data.get("error"))
+                            return exit_code(item.status, data.get("verdict"))
+                    case Reset():
+                        display.note(f"the log starts over ({item.reason})")
+    return NOT_STARTED
+
+
+def _frame(kind: str, item: Event | State) -> dict[str, Any]:
+    """Return an entry in the shape that the log has."""
+    return {
+        "type": kind,
+        "run_id": item.run_id,
+        "seq": item.seq,
+        "ts_ms": item.ts_ms,
+        "data": dict(item.data),
+    }
+
+
+def exit_code(status: str, verdict: str | None) -> int:
+    """Return the exit code of an ended run."""
+    if status == "CANCELLED":
+        return CANCELLED
+    return SUCCEEDED if status == "SUCCEEDED" and verdict != "failed" else FAILED
+
+
+class _Interrupts:
+    """Ctrl-C while a run is watched."""
+
+    def __init__(self, client: AsyncRunwire, run_id: str, display: Display | JsonLines) -> None:
+        self._client = client
+        self._run_id = run_id
+        self._display = display
+        self._cancelling: asyncio.Task[None] | None = None
+        self._watcher = asyncio.current_task()
+
+    @contextlib.contextmanager
+    def installed(self) -> Any:
+        """Take SIGINT for the time of the block."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+
+    def _interrupt(self) -> None:
+        if self._cancelling is None:
+            self._display.note(f"cancelling run {self._run_id}; Ctrl-C again leaves it")
+            self._cancelling = asyncio.get_running_loop().create_task(self._client.cancel(self._run_id))
+            self._cancelling.add_done_callback(self._asked)
+        elif self._watcher is not None:
+            self._watcher.cancel()
+
+    def _asked(self, cancelling: asyncio.Task[None]) -> None:
+        error = None if cancelling.cancelled() else cancelling.exception()
+        if error is not None:
+            self._display.note(f"the cancel did not reach the server: {error}")
+
+
+@asynccontextmanager
+async def _door(arguments: argparse.Namespace, settings: Settings) -> AsyncIterator[Door]:
+    """Give the server to use: the named one, the one that owns the data folder, or one in this process."""
+    from runwire.persistence import data_folder
+
+    if arguments.server and arguments.embedded:
+        raise ConfigurationError("--server and --embedded exclude each other")
+    if arguments.server:
+        yield Door(arguments.server, arguments.token or _stored_token(settings))
+    elif not arguments.embedded and data_folder.is_owned(settings.data_path):
+        yield Door(_stored_address(settings), arguments.token or _stored_token(settings))
+    else:
+        ensure_database(settings.data_path)
+        from runwire.wiring import embedded_server
+
+        async with embedded_server(settings) as (url, token):
+            yield Door(url, token)
+
+
+def _stored_token(settings: Settings) -> str:
+    from runwire.persistence.data_folder import token_file
+
+    try:
+        return token_file(settings.data_path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError("no token: give --token, or --data with the server's data folder") from error
+
+
+def _stored_address(settings: Settings) -> str:
+    from runwire.persistence.data_folder import address_file
+
+    try:
+        return address_file(settings.data_path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"a process uses {settings.data_path} but is not listening (yet); try again, or give --server"
+        ) from error

@@ -1,0 +1,119 @@
+"""The seam between Runwire and the code that it runs. Floor 3.
+
+An agent is a callable ``(ctx, input)``: an async function, an async generator that yields events or strings, a class
+whose instances have ``run(ctx, input)``, or a plain function (which then runs in a thread of its own, with a
+:class:`SyncRunContext`). A fresh instance is made for every run; an agent has no way to speak into another run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from runwire.contracts.artifacts import RunArtifacts
+from runwire.contracts.browser import BrowserPool
+from runwire.contracts.traversals import RunTraversal
+from runwire.runs.state import Verdict
+
+Event = Mapping[str, Any]
+"""One AG-UI 1.0 event: a JSON object with a ``type`` (any but ``RUN_*``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentResult:
+    """What an agent may return instead of a bare JSON value, to add a verdict or usage (a JSON object of counts)."""
+
+    result: Any = None
+    verdict: Verdict | None = None
+    usage: dict[str, Any] | None = None
+
+
+class AgentFailure(Exception):
+    """Raised by an agent that ends its run as FAILED on purpose.
+
+    ``code`` is the catalogue's word (``agent_error`` by default; a browser agent uses ``startup_failed``,
+    ``browser_lost``, …); ``result`` may carry what was completed.
+    """
+
+    def __init__(self, message: str, *, code: str = "agent_error", retryable: bool = False, result: Any = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.retryable = retryable
+        self.result = result
+
+
+class RunFacts(Protocol):
+    """What every context tells about its run."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's only name."""
+
+    @property
+    def thread_id(self) -> str:
+        """The conversation that the run belongs to."""
+
+    @property
+    def user_id(self) -> str:
+        """The owner."""
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first attempt, more after a recovery or retry."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run has been asked to stop. Long loops without ``await`` should look at it."""
+
+
+class RunContext(RunFacts, Protocol):
+    """All that an asynchronous agent may do to the outside. Bound to one run; used on the runner's loop only."""
+
+    @property
+    def artifacts(self) -> RunArtifacts:
+        """The run's stored files."""
+
+    @property
+    def traversal(self) -> RunTraversal:
+        """Where a browser run keeps what it did, step by step."""
+
+    @property
+    def browser(self) -> BrowserPool:
+        """The server's browsers. Raises BrowserUnavailable, with the reason, where there is none."""
+
+    async def emit(self, event: Event) -> None:
+        """Append one AG-UI event to the run's log; returns when accepted (protocol, L9).
+
+        At most 256 entries or 1 MiB of a run wait for the writer; beyond that the call waits.
+
+        Raises:
+            EventRefused: not an object with an allowed ``type``, larger than 64 KiB, or with a value JSON cannot hold.
+            FenceLost: the run has been taken from this worker.
+        """
+
+    async def text(self, delta: str, *, message_id: str | None = None) -> None:
+        """Append ``delta`` to the answer. Opens the message (START) on first use; the runner closes it (END)."""
+
+    async def progress(self, done: int, total: int | None = None, label: str = "") -> None:
+        """Publish how far the run is: ``done`` of ``total`` units (None: unknown)."""
+
+    async def flush(self) -> int:
+        """Return the last committed ``seq`` once everything emitted so far is committed."""
+
+
+class SyncRunContext(RunFacts, Protocol):
+    """The same for a plain function: each call blocks the run's own thread, and nobody else."""
+
+    def emit(self, event: Event) -> None:
+        """Append one AG-UI event; see :meth:`RunContext.emit`."""
+
+    def text(self, delta: str, *, message_id: str | None = None) -> None:
+        """Append ``delta`` to the answer."""
+
+    def progress(self, done: int, total: int | None = None, label: str = "") -> None:
+        """Publish how far the run is."""
+
+    def flush(self) -> int:
+        """Return the last committed ``seq`` once everything emitted so far is committed."""

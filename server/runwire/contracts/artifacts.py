@@ -1,0 +1,61 @@
+"""The seam to stored files of a run: screenshots, downloads, logs. Floor 3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A stored file. ``id`` is made by the server; ``kind`` says what it is for (``screenshot``, ``download``,
+    ``log``); ``name`` is what a download is called; ``size_bytes`` its length; ``url`` where a client gets it."""
+
+    id: str
+    run_id: str
+    kind: str
+    name: str
+    mime: str
+    size_bytes: int
+    url: str
+
+    def as_event(self) -> dict[str, object]:
+        """Return the AG-UI event that announces it (protocol, section 4: ``CUSTOM runwire.artifact``)."""
+        value = {
+            "id": self.id,
+            "kind": self.kind,
+            "name": self.name,
+            "url": self.url,
+            "mime": self.mime,
+            "bytes": self.size_bytes,
+        }
+        return {"type": "CUSTOM", "name": "runwire.artifact", "value": value}
+
+
+class RunArtifacts(Protocol):
+    """The artifacts of one run, as its agent sees them. Called on the runner's loop."""
+
+    async def save(self, *, kind: str, name: str, mime: str, data: bytes, announce: bool = True) -> Artifact:
+        """Store ``data`` durably, then announce it in the log (``CUSTOM runwire.artifact``) unless told not to.
+
+        ``name`` is a suggestion for people: the path on disk is made by the server alone.
+
+        Raises:
+            TooLarge: the artifact or the run's sum of artifacts exceeds its limit.
+            StorageUnavailable: the disk refused.
+        """
+
+
+class ArtifactStore(Protocol):
+    """Where artifacts live. Functions may block: call them off the loop."""
+
+    def save(self, run_id: str, *, kind: str, name: str, mime: str, data: bytes) -> Artifact:
+        """Store one artifact of ``run_id`` and return it. Raises TooLarge or StorageUnavailable."""
+
+    def find(self, run_id: str, artifact_id: str) -> tuple[Artifact, Path] | None:
+        """Return the artifact and its file, or None. The caller has checked who owns the run."""
+
+    def list(self, run_id: str) -> Sequence[Artifact]:
+        """Return the run's artifacts in the order of their making."""

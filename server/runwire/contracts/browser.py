@@ -1,0 +1,98 @@
+"""The seam to browsers. Floor 3: typed handles, no Playwright object ever crosses it.
+
+A runner never holds a browser: it holds handles whose calls hop to the browser host's own thread and back. A run gets a
+fresh context; each operation gets a page of its own. What a page is told to do are the actions of the step language
+(:mod:`runwire.protocol.steps.actions`), so that a written test, a model and a program speak the same words.
+
+A lease, its pages and every call on them belong to the thread and loop that entered the lease: from any other they
+raise :class:`ForeignThread`, and nothing has happened.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from runwire.errors import ForeignThread
+from runwire.protocol.steps.actions import Action
+from runwire.protocol.steps.target import Target
+
+__all__ = ["BrowserConfig", "BrowserLease", "BrowserPool", "ForeignThread", "PageHandle", "Target"]
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserConfig:
+    """Options that a context is created with; pages are parked per configuration. Sizes in CSS pixels.
+
+    ``only_hosts`` narrows where the run may go (host names, ``*.example.org``); empty means anywhere that the server
+    allows. Nothing here can widen what the server allows.
+    """
+
+    width: int = 1280
+    height: int = 720
+    locale: str | None = None
+    timezone: str | None = None
+    user_agent: str | None = None
+    color_scheme: Literal["light", "dark", "no-preference"] | None = None
+    only_hosts: tuple[str, ...] = ()
+
+
+class PageHandle(Protocol):
+    """One page, for one operation.
+
+    Every call raises BrowserTimeout when ``timeout_s`` seconds have passed, BrowserLost when the browser has died or
+    frozen, BrowserError when the page refused (the message says what was looked for and what was found nearest), and
+    ForeignThread outside the owner's thread. Cancelling a call stops the waiting at once; what the browser has begun
+    ends with its page.
+    """
+
+    async def goto(self, url: str, *, timeout_s: float) -> None:
+        """Open the absolute ``url`` and wait for its load event. BrowserError if it may not be or cannot be reached."""
+
+    async def perform(self, action: Action, *, timeout_s: float) -> str | None:
+        """Do what the action says, waiting for its element; a ``Verify…`` waits until it is true.
+
+        Returns what a ``Remember`` read, else None. Addresses in a ``Navigate`` must be absolute; variables are the
+        caller's business: the action holds their values already.
+        """
+
+    async def title(self, *, timeout_s: float = 5.0) -> str:
+        """Return the document's title."""
+
+    async def url(self, *, timeout_s: float = 5.0) -> str:
+        """Return the current address."""
+
+    async def text(self, *, timeout_s: float = 5.0) -> str:
+        """Return the visible text of the page, at most 100,000 characters."""
+
+    async def screenshot(self, *, timeout_s: float = 5.0) -> bytes:
+        """Return a PNG of the viewport."""
+
+
+class BrowserLease(Protocol):
+    """A fresh browser context that belongs to one run, until the ``async with`` block ends."""
+
+    def page(self) -> AbstractAsyncContextManager[PageHandle]:
+        """Open a page for one operation; it is closed when the block ends, whatever happened in it."""
+
+
+class BrowserPool(Protocol):
+    """The server's browsers. Any thread may ask for a lease."""
+
+    @property
+    def sample_origin(self) -> str | None:
+        """Origin (``http://127.0.0.1:8700``) that relative addresses resolve against, or None if none is served."""
+
+    def unavailable_reason(self) -> str | None:
+        """Return why no browser can be had here, with the one command that mends it, or None."""
+
+    def full_reason(self) -> str | None:
+        """Return why one more browser run should stay queued for now (memory, descriptors), or None. Cheap."""
+
+    def lease(self, run_id: str, config: BrowserConfig) -> AbstractAsyncContextManager[BrowserLease]:
+        """Give ``run_id`` a fresh context.
+
+        Entering raises BrowserUnavailable, within a bound, if none can be started. Leaving closes the context within a
+        bound (about 1.5 s); what does not close is counted and cleaned up by the host, and never raised.
+        """

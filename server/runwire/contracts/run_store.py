@@ -1,0 +1,113 @@
+"""The seam to stored runs. Floor 3. Every coroutine is called on the server's loop and hops to the store's own
+threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from runwire.contracts.actors import Actor, OwnedRun, User
+from runwire.contracts.event_log import RunAppender
+from runwire.runs.record import NewRun, Outcome, RunRecord
+from runwire.runs.state import RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The answer to a start: the run, and whether it existed before (the same id, owner and body)."""
+
+    run: OwnedRun
+    existed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs to list; ``before`` is the page mark that the last page gave."""
+
+    limit: int = 50
+    before: str | None = None
+    status: RunStatus | None = None
+    agent: str | None = None
+    thread_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of runs, newest first; ``next`` is the mark of the following page or None."""
+
+    runs: list[RunRecord]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """A waiting run's place: ``position`` counts from 1 over all that wait."""
+
+    run_id: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """The queue as one read saw it: counts of all users, and the places of the actor's own runs."""
+
+    queued: int
+    running: int
+    waiting: int
+    own: list[QueuePlace]
+
+
+class RunStore(Protocol):
+    """Runs in the database."""
+
+    async def create(self, new: NewRun, actor: User) -> Created:
+        """Store the run with its first entry (QUEUED), in one transaction.
+
+        Raises:
+            RunIdTaken: the id names another run (protocol, L7).
+            NotFound: the thread belongs to somebody else.
+            OverCapacity: too many runs wait.
+        """
+
+    async def pause(self) -> None:
+        """Start no more waiting runs; returns once the last that was claimed has been handed out.
+
+        Raises StorageUnavailable.
+        """
+
+    async def request_cancel(self, run: OwnedRun) -> RunStatus:
+        """Store the wish to cancel and return the status that the run then has; a waiting run is CANCELLED at once."""
+
+    async def get(self, run_id: str, actor: Actor) -> OwnedRun:
+        """Return the run if it is the actor's. Raises NotFound, the same for absent and foreign."""
+
+    async def watched(self) -> Sequence[OwnedRun]:
+        """Return the live runs that were started with ``on_disconnect: cancel``; for the start after a restart."""
+
+    async def list(self, actor: User, wanted: RunFilter) -> Page:
+        """Return a page of the actor's runs."""
+
+    async def queue(self, actor: User) -> QueueView:
+        """Return the queue."""
+
+    def finish(self, run_id: str, fence: int, outcome: Outcome, appender: RunAppender | None = None) -> None:
+        """Write the terminal state, compare-and-set under ``fence``; any thread, returns at once.
+
+        A lost fence is no error: somebody else has ended the run (protocol, L5). What ``appender`` was given before is
+        stored before; should that have failed, the run ends FAILED ``storage_unavailable`` instead of hiding the loss.
+        """
+
+    async def recover(self, recoverable: Callable[[str], bool], worker_id: str | None = None) -> int:
+        """Settle every run that a dead worker held; return how many there were.
+
+        What was to be cancelled is CANCELLED; a run whose agent (by name) is recoverable goes back to the queue; the
+        others end FAILED ``worker_lost``. ``worker_id=None`` means every worker: at start-up, when holding the data
+        folder's lock proves that no other process lives.
+        """
+
+    def requeue(self, run_id: str, fence: int, reason: str) -> None:
+        """Return a held run to the queue for another attempt, under a new fence; FAILED if no attempt is left. Any
+        thread.
+        """

@@ -1,0 +1,1 @@
+"""Execution: from a claimed run to its terminal state. Floor 5: sees contracts, names no driver."""

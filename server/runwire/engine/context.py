@@ -1,0 +1,220 @@
+"""What an agent holds in its hands: its run's facts, voice, files and browsers. Floor 5; used on the run's own
+thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from runwire.contracts.agent import Event
+from runwire.contracts.artifacts import Artifact, ArtifactStore
+from runwire.contracts.browser import BrowserPool
+from runwire.contracts.traversals import TraversalStore
+from runwire.engine.cancellation import StopToken
+from runwire.engine.emitter import UserWebSocketEmitter
+from runwire.errors import BrowserUnavailable
+from runwire.ids import new_id
+from runwire.protocol.traversal import Traversal
+from runwire.runs.record import ClaimedRun
+
+YIELD_EVERY = 64
+"""Events after which an agent that only emits gives its loop a turn, so that a request to stop reaches it."""
+
+BLOCKING_TIMEOUT_S = 60.0
+"""How long a plain function waits for the log before it is told that the log is stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunServices:
+    """What the server lends to every run."""
+
+    artifacts: ArtifactStore
+    traversals: TraversalStore
+    browser: Callable[[], BrowserPool | None]
+
+
+class _Facts:
+    """The run's facts and the shapes of its standard events."""
+
+    def __init__(self, claimed: ClaimedRun, emitter: UserWebSocketEmitter, stop: StopToken) -> None:
+        self._claimed = claimed
+        self._emitter = emitter
+        self._stop = stop
+        self._open_message: str | None = None
+        self._progress_id = f"progress-{claimed.run_id}"
+
+    @property
+    def run_id(self) -> str:
+        """The run's only name."""
+        return self._claimed.run_id
+
+    @property
+    def thread_id(self) -> str:
+        """The conversation that the run belongs to."""
+        return self._claimed.thread_id
+
+    @property
+    def user_id(self) -> str:
+        """The owner."""
+        return self._claimed.owner_id
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first attempt, more after a recovery or retry."""
+        return self._claimed.attempt
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run has been asked to stop."""
+        return self._stop.reason is not None
+
+    def _text_events(self, delta: str, message_id: str | None) -> list[Event]:
+        """Return the events that add ``delta`` to the answer: closing another message and opening this one if
+        need be.
+        """
+        events: list[Event] = []
+        if self._open_message is None or (message_id is not None and message_id != self._open_message):
+            events += self._closing_events()
+            self._open_message = message_id or new_id()
+            events.append({"type": "TEXT_MESSAGE_START", "messageId": self._open_message, "role": "assistant"})
+        if delta:
+            events.append({"type": "TEXT_MESSAGE_CONTENT", "messageId": self._open_message, "delta": delta})
+        return events
+
+    def _closing_events(self) -> list[Event]:
+        if self._open_message is None:
+            return []
+        event = {"type": "TEXT_MESSAGE_END", "messageId": self._open_message}
+        self._open_message = None
+        return [event]
+
+    def _progress_event(self, done: int, total: int | None, label: str) -> Event:
+        return {
+            "type": "ACTIVITY_SNAPSHOT",
+            "messageId": self._progress_id,
+            "activityType": "runwire.progress",
+            "content": {"done": done, "total": total, "label": label},
+            "replace": True,
+        }
+
+
+class LiveRunContext(_Facts):
+    """Implements ``contracts.agent.RunContext``."""
+
+    def __init__(
+        self,
+        claimed: ClaimedRun,
+        emitter: UserWebSocketEmitter,
+        stop: StopToken,
+        services: RunServices,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        """``loop`` is the runner's: the only one on which the context may be used."""
+        super().__init__(claimed, emitter, stop)
+        emitter.appender.bind(loop)
+        self._services = services
+        self._until_yield = YIELD_EVERY
+
+    @property
+    def artifacts(self) -> LiveRunArtifacts:
+        """The run's stored files."""
+        return LiveRunArtifacts(self, self._services.artifacts)
+
+    @property
+    def traversal(self) -> LiveRunTraversal:
+        """Where a browser run keeps what it did, step by step."""
+        return LiveRunTraversal(self.run_id, self._services.traversals)
+
+    @property
+    def browser(self) -> BrowserPool:
+        """The server's browsers. Raises BrowserUnavailable."""
+        pool = self._services.browser()
+        if pool is None:
+            raise BrowserUnavailable(
+                "this server has no browser support; install it with: pip install 'runwire[browser]'"
+            )
+        return pool
+
+    async def emit(self, event: Event) -> None:
+        """Append one AG-UI event; see the contract."""
+        if not self._emitter.offer(event):
+            await self._emitter.appender.wait_accepting()
+        self._until_yield -= 1
+        if self._until_yield <= 0:
+            self._until_yield = YIELD_EVERY
+            await asyncio.sleep(0)
+
+    async def text(self, delta: str, *, message_id: str | None = None) -> None:
+        """Append ``delta`` to the answer."""
+        for event in self._text_events(delta, message_id):
+            await self.emit(event)
+
+    async def progress(self, done: int, total: int | None = None, label: str = "") -> None:
+        """Publish how far the run is."""
+        await self.emit(self._progress_event(done, total, label))
+
+    async def flush(self) -> int:
+        """Return the last committed ``seq`` once everything emitted so far is committed."""
+        return await self._emitter.appender.flush()
+
+    async def close_message(self) -> None:
+        """End a message that the agent left open; called by the runner."""
+        for event in self._closing_events():
+            await self.emit(event)
+
+
+class LiveRunArtifacts:
+    """Implements ``contracts.artifacts.RunArtifacts``."""
+
+    def __init__(self, context: LiveRunContext, store: ArtifactStore) -> None:
+        self._context = context
+        self._store = store
+
+    async def save(self, *, kind: str, name: str, mime: str, data: bytes, announce: bool = True) -> Artifact:
+        """Store ``data`` durably, then announce it in the log."""
+        run_id = self._context.run_id
+        artifact = await asyncio.to_thread(self._store.save, run_id, kind=kind, name=name, mime=mime, data=data)
+        if announce:
+            await self._context.emit(artifact.as_event())
+        return artifact
+
+
+class LiveRunTraversal:
+    """Implements ``contracts.traversals.RunTraversal``."""
+
+    def __init__(self, run_id: str, store: TraversalStore) -> None:
+        self._run_id = run_id
+        self._store = store
+
+    async def save(self, task: str, traversal: Traversal) -> None:
+        """Write the run's traversal anew, durably."""
+        await asyncio.to_thread(self._store.save, self._run_id, task, traversal)
+
+
+class BlockingRunContext(_Facts):
+    """Implements ``contracts.agent.SyncRunContext``: each call blocks the run's own thread, and nobody else."""
+
+    def emit(self, event: Event) -> None:
+        """Append one AG-UI event; waits while the window is full."""
+        if not self._emitter.offer(event):
+            self._emitter.appender.wait_accepting_blocking(BLOCKING_TIMEOUT_S)
+
+    def text(self, delta: str, *, message_id: str | None = None) -> None:
+        """Append ``delta`` to the answer."""
+        for event in self._text_events(delta, message_id):
+            self.emit(event)
+
+    def progress(self, done: int, total: int | None = None, label: str = "") -> None:
+        """Publish how far the run is."""
+        self.emit(self._progress_event(done, total, label))
+
+    def flush(self) -> int:
+        """Return the last committed ``seq`` once everything emitted so far is committed."""
+        return self._emitter.appender.flush_blocking(BLOCKING_TIMEOUT_S)
+
+    def close_message(self) -> None:
+        """End a message that the agent left open; called by the runner."""
+        for event in self._closing_events():
+            self.emit(event)

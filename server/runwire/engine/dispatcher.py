@@ -1,0 +1,244 @@
+"""Gives claimed runs to runner threads, and takes threads back from runs that do not stop. Floor 5.
+
+Threads: :meth:`dispatch` is called on the log's writer thread, :meth:`offer` and :meth:`withdraw` on runner threads,
+everything else on the server's loop, which also holds the timers: a deadline is kept outside the thread that it limits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from runwire.contracts.event_log import Published
+from runwire.contracts.run_store import RunStore
+from runwire.engine.cancellation import StopReason
+from runwire.engine.runner import Assignment, RunnerThread
+from runwire.runs.record import ClaimedRun, Outcome
+from runwire.runs.state import ACTIVE
+from runwire.threads import LoopMailbox
+
+log = structlog.get_logger(__name__)
+
+_STUCK_ADVICE = (
+    "the run's code did not stop within {grace:g} s after it was asked to; its thread cannot be ended from outside. "
+    "Look for a blocking call that should be awaited, or bounded"
+)
+
+
+@dataclass(slots=True)
+class _Active:
+    """One attempt under way: who executes it, and the timer that watches it (the loop's)."""
+
+    assignment: Assignment
+    runner: RunnerThread
+    timer: asyncio.TimerHandle | None = None
+
+
+class ThreadDispatcher:
+    """Executes runs on daemon threads of this process."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        store: RunStore,
+        assignment_for: Callable[[ClaimedRun], Assignment],
+        *,
+        cancel_grace_s: float,
+        idle_threads: int,
+    ) -> None:
+        """``idle_threads`` bounds the warm threads that wait for another run of their user and agent."""
+        self._loop = loop
+        self._store = store
+        self._assignment_for = assignment_for
+        self._cancel_grace_s = cancel_grace_s
+        self._idle_threads = idle_threads
+        self._lock = threading.Lock()
+        self._active: dict[str, _Active] = {}
+        self._idle: dict[tuple[str, str], list[RunnerThread]] = {}
+        self._idle_count = 0
+        self._stuck: list[RunnerThread] = []
+        self._numbers = itertools.count(1)
+        self._idle_waiters: set[asyncio.Future[None]] = set()
+        self._started: LoopMailbox[_Active] = LoopMailbox(loop, self._watch)
+
+    # On the writer's thread
+
+    def dispatch(self, claimed: list[ClaimedRun]) -> None:
+        """Start every claimed run. Bounded by the slots: a claim exists only where one was free."""
+        for run in claimed:
+            try:
+                self._begin(run)
+            except Exception as error:  # no thread to be had: the run ends with that truth, the writer goes on
+                log.exception("run.not_started", run_id=run.run_id)
+                outcome = Outcome.failed("startup_failed", f"no thread could be started: {error}", retryable=True)
+                self._store.finish(run.run_id, run.fence, outcome)
+
+    def _begin(self, run: ClaimedRun) -> None:
+        assignment = self._assignment_for(run)
+        with self._lock:  # taken and given at once: nobody retires a runner in between
+            runner = self._runner_for((run.owner_id, run.agent))
+            active = self._active[run.run_id] = _Active(assignment, runner)
+            runner.assign(assignment)
+        self._started.put(active)
+
+    def _runner_for(self, key: tuple[str, str]) -> RunnerThread:
+        """Return an idle runner or a new one; under the lock."""
+        waiting = self._idle.get(key)
+        if waiting:
+            runner = waiting[-1]
+            self._take_out(runner)
+            return runner
+        runner = RunnerThread(f"runwire-runner-{next(self._numbers)}", key, self)
+        runner.start()
+        return runner
+
+    # On runner threads
+
+    def offer(self, runner: RunnerThread) -> bool:
+        """Keep a clean runner for another run of its user and agent; the longest idle one makes room."""
+        evicted: RunnerThread | None = None
+        with self._lock:
+            if runner.retired:
+                return False
+            if self._idle_count >= self._idle_threads:
+                evicted = next(iter(self._idle.values()))[0]
+                self._take_out(evicted)
+            self._idle.setdefault(runner.key, []).append(runner)
+            self._idle_count += 1
+        if evicted is not None:
+            evicted.retire()
+        return True
+
+    def withdraw(self, runner: RunnerThread) -> bool:
+        """Take an idle runner out; False if a run has just been given to it."""
+        with self._lock:
+            return self._take_out(runner)
+
+    def _take_out(self, runner: RunnerThread) -> bool:
+        """Take a runner out of the idle ones, under the lock; False if it is none of them."""
+        waiting = self._idle.get(runner.key, [])
+        if runner not in waiting:
+            return False
+        waiting.remove(runner)
+        self._idle_count -= 1
+        if not waiting:
+            del self._idle[runner.key]
+        return True
+
+    # On the loop
+
+    def on_published(self, published: Published) -> None:
+        """Forget a run that is held no longer; the bridge calls this with every commit."""
+        if published.status in ACTIVE:
+            return
+        with self._lock:
+            active = self._active.get(published.run_id)
+            if active is not None and not _released(active.assignment.claimed, published):
+                return  # the entries of an earlier attempt: the run has been claimed again meanwhile
+            self._active.pop(published.run_id, None)
+            idle = not self._active
+        if active is not None and active.timer is not None:
+            active.timer.cancel()
+        if idle:
+            for waiter in tuple(self._idle_waiters):
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def wait_idle(self) -> None:
+        """Wait until no run is executed here. With claims paused it stays so."""
+        while self._active:
+            waiter: asyncio.Future[None] = self._loop.create_future()
+            self._idle_waiters.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._idle_waiters.discard(waiter)
+
+    def _watch(self, active: _Active) -> None:
+        if self._is_current(active):
+            delay = active.assignment.claimed.timeout_s
+            active.timer = self._loop.call_later(delay, self._stop, active, StopReason.TIMEOUT)
+
+    def _is_current(self, active: _Active) -> bool:
+        return self._active.get(active.assignment.claimed.run_id) is active
+
+    def request_stop(self, run_id: str, reason: StopReason) -> bool:
+        """Ask a run to stop; False if it is not executed here (any more). After the grace time it is ended from
+        outside.
+        """
+        active = self._active.get(run_id)
+        if active is None:
+            return False
+        self._stop(active, reason)
+        return True
+
+    def _stop(self, active: _Active, reason: StopReason) -> None:
+        if not active.assignment.stop.request(reason):
+            return
+        if active.timer is not None:
+            active.timer.cancel()
+        active.timer = self._loop.call_later(self._cancel_grace_s, self._give_up, active)
+
+    def _give_up(self, active: _Active) -> None:
+        """Write the truth about a run whose thread does not stop, and do without that thread."""
+        if not self._is_current(active):
+            return
+        claimed, reason = active.assignment.claimed, active.assignment.stop.reason
+        advice = _STUCK_ADVICE.format(grace=self._cancel_grace_s)
+        code = {StopReason.TIMEOUT: "timeout", StopReason.DRAIN: "interrupted"}.get(reason or StopReason.CANCEL)
+        log.error("run.stuck_thread", run_id=claimed.run_id, thread=active.runner.name, reason=reason)
+        self._stuck = [runner for runner in self._stuck if runner.alive]
+        self._stuck.append(active.runner)
+        with self._lock:  # it may be offering itself at this very moment
+            active.runner.retire()
+            self._take_out(active.runner)
+        self._store.finish(claimed.run_id, claimed.fence, Outcome.failed(code or "stuck_thread", advice))
+
+    def settle_dead_threads(self) -> None:
+        """End the runs whose thread has died without ending them: a defect of ours, told as ``worker_lost``."""
+        for active in tuple(self._active.values()):
+            if active.runner.died:
+                claimed = active.assignment.claimed
+                log.error("run.thread_died", run_id=claimed.run_id, thread=active.runner.name)
+                outcome = Outcome.failed("worker_lost", "the thread that executed this run is gone", retryable=True)
+                self._store.finish(claimed.run_id, claimed.fence, outcome)
+
+    @property
+    def stuck_threads(self) -> int:
+        """How many abandoned threads still run."""
+        return sum(runner.alive for runner in self._stuck)
+
+    @property
+    def active_runs(self) -> list[ClaimedRun]:
+        """The runs that are executed here now."""
+        with self._lock:
+            return [active.assignment.claimed for active in self._active.values()]
+
+    def retire_active(self) -> list[RunnerThread]:
+        """Let every thread that executes a run end after it, and return them; for shutdown."""
+        with self._lock:
+            runners = [active.runner for active in self._active.values()]
+        for runner in runners:
+            runner.retire()
+        return runners
+
+    def retire_idle(self) -> None:
+        """Let every waiting thread end; for shutdown."""
+        with self._lock:
+            idle = [runner for waiting in self._idle.values() for runner in waiting]
+            self._idle.clear()
+            self._idle_count = 0
+        for runner in idle:
+            runner.retire()
+
+
+def _released(claimed: ClaimedRun, published: Published) -> bool:
+    """Return whether ``published`` ended the claim: the run has ended, or went back to the queue under a newer
+    fence.
+    """
+    return claimed.fence <= published.fence if published.ended else claimed.fence < published.fence

@@ -1,0 +1,120 @@
+"""One user's engine for one run: starts it, cancels it, and makes what a runner needs to execute it. Floor 5.
+
+Threads: the coroutines run on the server's loop; :meth:`assignment` is called on the writer's thread and only puts
+values together; the closures in it run on the run's own thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+
+from runwire.contracts.actors import OwnedRun, User
+from runwire.contracts.run_store import Created, RunStore
+from runwire.engine.cancellation import StopReason, StopToken
+from runwire.engine.context import BlockingRunContext, LiveRunContext, RunServices
+from runwire.engine.emitter import UserWebSocketEmitter
+from runwire.engine.runner import Assignment
+from runwire.errors import ExecutionEngineFactoryError, InvalidInput
+from runwire.ids import new_epoch_part
+from runwire.protocol.codec import encode_value
+from runwire.protocol.commands import StartRun
+from runwire.runs.record import ClaimedRun, NewRun
+from runwire.runs.state import RunStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from runwire.agents.factory import AgentInstanceFactory
+
+
+@dataclass(frozen=True, slots=True)
+class UserExecutionContext:
+    """Who executes what: fixed for the engine's life. Empty names are refused when it is made."""
+
+    user_id: str
+    thread_id: str
+    run_id: str
+
+    def __post_init__(self) -> None:
+        for name in ("user_id", "thread_id", "run_id"):
+            if not getattr(self, name):
+                raise ExecutionEngineFactoryError(f"UserExecutionContext needs a {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineParts:
+    """What every engine of a server shares: nothing in it belongs to a user."""
+
+    store: RunStore
+    agents: AgentInstanceFactory
+    services: RunServices
+    run_timeout_s: float
+    cleanup_timeout_s: float
+    request_stop: Callable[[str, StopReason], bool]
+
+
+class UserExecutionEngine:
+    """Executes one run of one user. Made by ``ExecutionEngineFactory.create_for_user``; shares nothing with another."""
+
+    def __init__(self, context: UserExecutionContext, emitter: UserWebSocketEmitter, parts: EngineParts) -> None:
+        self.context = context
+        self.emitter = emitter
+        self._parts = parts
+
+    async def start(self, command: StartRun, actor: User) -> Created:
+        """Check the command and store the run; it is executed when its turn comes.
+
+        Raises:
+            InvalidInput: unknown agent, or input that the agent refuses.
+            RunIdTaken, NotFound, OverCapacity: see ``RunStore.create``.
+        """
+        spec = self._parts.agents.registry.get(command.agent)
+        if spec.validate is not None:
+            spec.validate(command.input)
+        timeout_s = spec.timeout_s or self._parts.run_timeout_s
+        if command.timeout_s is not UNSET:
+            timeout_s = min(command.timeout_s, timeout_s)
+        encoded = encode_value(command.input)
+        new = NewRun(
+            run_id=self.context.run_id,
+            id_from_client=command.run_id is not UNSET,
+            owner_id=actor.id,
+            thread_id=self.context.thread_id,
+            thread_from_client=command.thread_id is not UNSET,
+            agent=command.agent,
+            input=encoded,
+            body_hash=command.body_hash(encoded),
+            priority=command.priority,
+            timeout_s=timeout_s,
+            on_disconnect=command.on_disconnect,
+            epoch=new_epoch_part(),
+        )
+        return await self._parts.store.create(new, actor)
+
+    async def cancel(self, run: OwnedRun) -> RunStatus:
+        """Store the wish to cancel and deliver it; returns the status at that moment. CANCELLED comes when the work has
+        stopped.
+        """
+        if run.run_id != self.context.run_id:
+            raise InvalidInput("this engine belongs to another run")
+        status = await self._parts.store.request_cancel(run)
+        self._parts.request_stop(run.run_id, StopReason.CANCEL)
+        return status
+
+    def assignment(self, claimed: ClaimedRun) -> Assignment:
+        """Return what a runner needs to execute the claimed attempt."""
+        stop = StopToken()
+        emitter, parts = self.emitter, self._parts
+        appender = emitter.open(claimed.fence)
+        return Assignment(
+            claimed=claimed,
+            stop=stop,
+            make=lambda: parts.agents.create(claimed.agent, emitter),
+            live_context=lambda loop: LiveRunContext(claimed, emitter, stop, parts.services, loop),
+            blocking_context=lambda: BlockingRunContext(claimed, emitter, stop),
+            finish=lambda outcome: parts.store.finish(claimed.run_id, claimed.fence, outcome, appender),
+            cleanup_timeout_s=parts.cleanup_timeout_s,
+        )

@@ -1,0 +1,46 @@
+"""Ids: made before the thing they name exists. Floor 0; any thread.
+
+Run, thread and artifact ids have the form of cuid2 (24 characters of base 36, a letter first;
+https://github.com/paralleldrive/cuid2): they sort nowhere, leak no count and collide nowhere. They are drawn from the
+operating system's randomness: hashing time, counter and fingerprint besides, as cuid2 does for weak sources, costs 36
+µs an id, a good part of the way to a run's first event. Secrets come from :mod:`secrets`: an id authenticates nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+
+ID_LENGTH = 24
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_CLIENT_RUN_ID = re.compile(r"[a-z0-9]{8,64}")
+
+
+def new_id() -> str:
+    """Return a fresh id: 123 random bits."""
+    number = int.from_bytes(os.urandom(18), "big")
+    number, first = divmod(number, 26)
+    characters = [_LETTERS[first]]
+    for _ in range(ID_LENGTH - 1):
+        number, digit = divmod(number, 36)
+        characters.append(_ALPHABET[digit])
+    return "".join(characters)
+
+
+def is_client_run_id(value: str) -> bool:
+    """Return whether a client may use ``value`` as its run id: ``[a-z0-9]{8,64}`` (protocol, L7)."""
+    return _CLIENT_RUN_ID.fullmatch(value) is not None
+
+
+def new_secret(prefix: str) -> str:
+    """Return ``prefix`` followed by 256 random bits in URL-safe text: a token, a ticket, a login code."""
+    return prefix + secrets.token_urlsafe(32)
+
+
+def new_epoch_part() -> str:
+    """Return 8 random hexadecimal characters: the part of an epoch that tells two runs of one id apart
+    (protocol, L6).
+    """
+    return secrets.token_hex(4)

@@ -1,0 +1,123 @@
+"""Artifacts as files on disk with a row each. Floor 4; every function blocks: call it off the loop.
+
+The path is made of ids that the server made (``artifacts/<run>/<id>``); a name from outside never becomes part of one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from runwire.clock import Clock
+from runwire.contracts.artifacts import Artifact
+from runwire.errors import StorageUnavailable, TooLarge
+from runwire.ids import new_id
+from runwire.persistence.transaction import Transaction
+from runwire.persistence.writer import Call, LogWriter
+from runwire.threads import ReplyBox
+
+STORE_TIMEOUT_S = 35.0
+"""How long a save waits for its commit: a little more than the writer keeps trying."""
+
+_INSERT = "INSERT INTO artifacts (id, run_id, kind, name, mime, size_bytes, created_ms) VALUES (?,?,?,?,?,?,?)"
+_SELECT = "SELECT id, run_id, kind, name, mime, size_bytes FROM artifacts WHERE run_id = ?"
+_SUM = "SELECT coalesce(sum(size_bytes), 0) FROM artifacts WHERE run_id = ?"
+NAME_LENGTH = 120
+
+
+class DiskArtifactStore:
+    """Implements ``contracts.artifacts.ArtifactStore``."""
+
+    def __init__(
+        self, folder: Path, writer: LogWriter, engine: sa.Engine, clock: Clock, *, one_bytes: int, run_bytes: int
+    ) -> None:
+        """``one_bytes`` limits one artifact, ``run_bytes`` the sum of a run's."""
+        self._folder = folder
+        self._writer = writer
+        self._engine = engine
+        self._clock = clock
+        self._one_bytes = one_bytes
+        self._run_bytes = run_bytes
+        self._sizes: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def save(self, run_id: str, *, kind: str, name: str, mime: str, data: bytes) -> Artifact:
+        """Store one artifact: the file first, then its row, so that a row never points at nothing."""
+        if len(data) > self._one_bytes:
+            raise TooLarge(f"an artifact has at most {self._one_bytes} bytes, {name!r} has {len(data)}")
+        self._count(run_id, len(data))
+        artifact_id = new_id()
+        clean = _clean_name(name)
+        url = f"/v1/runs/{run_id}/artifacts/{artifact_id}"
+        artifact = Artifact(artifact_id, run_id, kind, clean, mime, len(data), url)
+        path = self._path(run_id, artifact_id)
+        try:
+            self._store(path, data, (artifact_id, run_id, kind, clean, mime, len(data), self._clock.now_ms()))
+        except BaseException:
+            path.unlink(missing_ok=True)
+            self._count(run_id, -len(data))
+            raise
+        return artifact
+
+    def _store(self, path: Path, data: bytes, row: tuple[Any, ...]) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        except OSError as error:
+            raise StorageUnavailable(f"cannot store an artifact: {error.strerror}") from error
+        box: ReplyBox[None] = ReplyBox()
+
+        def insert(tx: Transaction) -> None:
+            tx.run(_INSERT, row)
+
+        self._writer.submit(Call(insert, box.resolve))
+        box.wait(STORE_TIMEOUT_S)
+
+    def _count(self, run_id: str, size_bytes: int) -> None:
+        with self._lock:
+            total = self._sizes.get(run_id)
+            if total is None:
+                total = self._stored_bytes(run_id)
+            if total + size_bytes > self._run_bytes:
+                raise TooLarge(f"a run's artifacts have at most {self._run_bytes} bytes in sum")
+            self._sizes[run_id] = total + size_bytes
+
+    def forget(self, run_id: str) -> None:
+        """Drop what is remembered of an ended run."""
+        with self._lock:
+            self._sizes.pop(run_id, None)
+
+    def _stored_bytes(self, run_id: str) -> int:
+        with self._engine.connect() as connection:
+            return int(connection.exec_driver_sql(_SUM, (run_id,)).scalar_one())
+
+    def find(self, run_id: str, artifact_id: str) -> tuple[Artifact, Path] | None:
+        """Return the artifact and its file."""
+        for artifact in self._rows(_SELECT + " AND id = ?", (run_id, artifact_id)):
+            path = self._path(run_id, artifact_id)
+            if path.resolve().is_relative_to(self._folder.resolve()) and path.is_file():
+                return artifact, path
+        return None
+
+    def list(self, run_id: str) -> Sequence[Artifact]:
+        """Return the run's artifacts in the order of their making."""
+        return self._rows(_SELECT + " ORDER BY rowid", (run_id,))
+
+    def _rows(self, statement: str, values: tuple[Any, ...]) -> Sequence[Artifact]:
+        with self._engine.connect() as connection:
+            rows = connection.exec_driver_sql(statement, values).all()
+        return [Artifact(*row, f"/v1/runs/{row[1]}/artifacts/{row[0]}") for row in rows]  # type: ignore[call-arg]
+
+    def _path(self, run_id: str, artifact_id: str) -> Path:
+        return self._folder / run_id / artifact_id
+
+
+def _clean_name(name: str) -> str:
+    """Return a download name without separators, control characters or leading dots."""
+    kept = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in os.path.basename(name))
+    return kept.lstrip(".")[:NAME_LENGTH] or "artifact"

@@ -1,0 +1,280 @@
+"""Runs in SQL: what is asked of the writer, and what is read. Floor 4.
+
+Threads: the coroutines run on the server's loop; the functions that take a ``Transaction`` on the writer, those that
+take a connection on a reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+import structlog
+
+from runwire import failpoints
+from runwire.contracts.actors import Actor, OwnedRun, System, User
+from runwire.contracts.event_log import RunAppender
+from runwire.contracts.run_store import Created, Page, QueuePlace, QueueView, RunFilter
+from runwire.errors import FenceLost, InvalidInput, NotFound, RunIdTaken
+from runwire.persistence.claims import Claimer
+from runwire.persistence.reader import ReaderPool
+from runwire.persistence.transaction import Head, Transaction
+from runwire.persistence.writer import Call, LogWriter
+from runwire.protocol.entries import outcome_data, state_data
+from runwire.runs.limits import QueueCounts, QueueLimits, admit
+from runwire.runs.record import NewRun, Outcome, RunError, RunRecord
+from runwire.runs.state import TERMINAL, Priority, RunStatus
+from runwire.threads import LoopReply
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+MAX_ATTEMPTS = 3
+"""Attempts of a recoverable run, the first one included: a run that kills its worker three times is poison; a guess."""
+
+_COLUMNS = (
+    "id, owner_id, thread_id, agent, status, attempt, fence, epoch, priority, timeout_s, on_disconnect, input,"
+    " body_hash, created_ms, started_ms, ended_ms, cancel_requested_ms, first_seq,"
+    " (SELECT coalesce(max(seq), 0) FROM entries WHERE run_id = runs.id), terminal"
+)
+_SELECT_RUN = f"SELECT {_COLUMNS} FROM runs WHERE id = ?"
+_SELECT_HELD = (
+    "SELECT id, agent, priority FROM runs"
+    " WHERE status IN ('RUNNING', 'WAITING') AND (? IS NULL OR worker_id = ?) ORDER BY rank"
+)
+_FORGET_LEASES = "DELETE FROM leases WHERE ? IS NULL OR worker_id = ?"
+_SELECT_THREAD_OWNER = "SELECT owner_id FROM threads WHERE id = ?"
+
+
+class SqlRunStore:
+    """Implements ``contracts.run_store.RunStore``."""
+
+    def __init__(
+        self, writer: LogWriter, readers: ReaderPool, claimer: Claimer, limits: QueueLimits, incarnation: str
+    ) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._claimer = claimer
+        self._limits = limits
+        self._incarnation = incarnation
+
+    # Writing
+
+    async def create(self, new: NewRun, actor: User) -> Created:
+        """Store the run with its first entry; see the contract."""
+        return await self._write(partial(self._create, new, actor))
+
+    def _create(self, new: NewRun, actor: User, tx: Transaction) -> Created:
+        if new.id_from_client and tx.head(new.run_id) is not None:
+            record = self._record(tx, new.run_id)
+            if record.owner_id != new.owner_id or record.body_hash != new.body_hash:
+                raise RunIdTaken(f"the run id {new.run_id} names another run; choose a new one", run_id=new.run_id)
+            return Created(OwnedRun(record, actor), existed=True)
+        if new.thread_from_client:
+            owner = tx.run(_SELECT_THREAD_OWNER, (new.thread_id,)).fetchone()
+            if owner is not None and owner[0] != new.owner_id:
+                raise NotFound(f"no thread {new.thread_id}")
+        counts = QueueCounts(
+            self._claimer.queued_of(new.owner_id) + tx.created_by[new.owner_id],
+            self._claimer.queued + sum(tx.created_by.values()),
+        )
+        admit(counts, self._limits)
+        tx.insert_run(new, self._claimer.ranks.next_rank(new.owner_id, new.priority))
+        return Created(OwnedRun(self._fresh_record(new, tx.now_ms), actor), existed=False)
+
+    def _fresh_record(self, new: NewRun, now_ms: int) -> RunRecord:
+        return RunRecord(
+            id=new.run_id,
+            owner_id=new.owner_id,
+            thread_id=new.thread_id,
+            agent=new.agent,
+            status=RunStatus.QUEUED,
+            attempt=1,
+            fence=1,
+            epoch=f"{self._incarnation}.{new.epoch}",
+            priority=new.priority,
+            timeout_s=new.timeout_s,
+            on_disconnect=new.on_disconnect,
+            input=new.input,
+            body_hash=new.body_hash,
+            created_ms=now_ms,
+            started_ms=None,
+            ended_ms=None,
+            cancel_requested_ms=None,
+            first_seq=1,
+            last_seq=1,
+            terminal=None,
+        )
+
+    async def pause(self) -> None:
+        """Start no more waiting runs; see the contract."""
+        self._claimer.pause()
+        await self._write(lambda _tx: None)
+
+    async def request_cancel(self, run: OwnedRun) -> RunStatus:
+        """Store the wish to cancel; see the contract."""
+        return await self._write(partial(_request_cancel, run.run_id))
+
+    def finish(self, run_id: str, fence: int, outcome: Outcome, appender: RunAppender | None = None) -> None:
+        """Write the terminal state; see the contract."""
+        apply = partial(_finish, run_id, fence, outcome, appender)
+        self._writer.submit(Call(apply, partial(_log_finish, run_id), patient=True))
+
+    def requeue(self, run_id: str, fence: int, reason: str) -> None:
+        """Return a held run to the queue for another attempt, or end it as ``worker_lost`` if none is left; any
+        thread.
+        """
+        apply = partial(self._requeue_held, run_id, fence, reason)
+        self._writer.submit(Call(apply, partial(_log_finish, run_id), patient=True))
+
+    def _requeue_held(self, run_id: str, fence: int, reason: str, tx: Transaction) -> RunStatus | None:
+        try:
+            head = tx.held(run_id, fence)
+        except FenceLost:
+            return None
+        row = tx.run("SELECT priority FROM runs WHERE id = ?", (run_id,)).fetchone()
+        return self._settle(tx, head, Priority(row[0]), reason, recoverable=True)
+
+    async def recover(self, recoverable: Callable[[str], bool], worker_id: str | None = None) -> int:
+        """Settle the runs of dead workers; see the contract."""
+        return await self._write(partial(self._recover, recoverable, worker_id))
+
+    def _recover(self, recoverable: Callable[[str], bool], worker_id: str | None, tx: Transaction) -> int:
+        rows = tx.run(_SELECT_HELD, (worker_id, worker_id)).fetchall()
+        for run_id, agent, priority in rows:
+            failpoints.reach("during_recovery")
+            head = tx.head(run_id)
+            assert head is not None
+            self._settle(tx, head, Priority(priority), "worker_lost", recoverable=recoverable(agent))
+        tx.run(_FORGET_LEASES, (worker_id, worker_id))
+        return len(rows)
+
+    def _settle(self, tx: Transaction, head: Head, priority: Priority, reason: str, *, recoverable: bool) -> RunStatus:
+        """Give a run whose worker is gone its next state: what was asked for, another attempt, or the truth."""
+        if head.cancel_requested_ms is not None:
+            data = state_data(RunStatus.CANCELLED, head.attempt, reason="requested")
+            return tx.move(head, RunStatus.CANCELLED, data).status
+        if recoverable and head.attempt < MAX_ATTEMPTS:
+            attempt = head.attempt + 1
+            rank = self._claimer.ranks.next_rank(head.owner_id, priority)
+            data = state_data(RunStatus.QUEUED, attempt, reason=reason)
+            fence = head.fence + 1
+            return tx.move(head, RunStatus.QUEUED, data, attempt=attempt, fence=fence, rank=rank, worker_id=None).status
+        error = RunError("worker_lost", "the worker that executed this run is gone", retryable=True)
+        data = outcome_data(Outcome(RunStatus.FAILED, error=error), head.attempt)
+        return tx.move(head, RunStatus.FAILED, data).status
+
+    async def _write(self, apply: Callable[[Transaction], T]) -> T:
+        reply: LoopReply[T] = LoopReply()
+        self._writer.submit(Call(apply, reply.deliver, on_loop=True))
+        return await reply.wait()
+
+    # Reading
+
+    async def get(self, run_id: str, actor: Actor) -> OwnedRun:
+        """Return the run if it is the actor's; see the contract."""
+        record = await self._readers.run(lambda connection: self._record_or_none(connection, run_id))
+        if record is None or (isinstance(actor, User) and record.owner_id != actor.id):
+            raise NotFound(f"no run {run_id[:64]}")
+        return OwnedRun(record, actor)
+
+    async def watched(self) -> Sequence[OwnedRun]:
+        """Return the live runs that are to be cancelled when nobody follows them; see the contract."""
+        alive = "(status = 'QUEUED' OR status IN ('RUNNING', 'WAITING'))"  # as the partial indexes say it
+        statement = f"SELECT {_COLUMNS} FROM runs WHERE {alive} AND on_disconnect = 'cancel'"
+        rows = await self._readers.run(lambda connection: connection.exec_driver_sql(statement).all())
+        return [OwnedRun(self._to_record(row), System("on_disconnect")) for row in rows]
+
+    async def list(self, actor: User, wanted: RunFilter) -> Page:
+        """Return a page of the actor's runs, newest first."""
+        return await self._readers.run(lambda connection: self._list(connection, actor, wanted))
+
+    async def queue(self, actor: User) -> QueueView:
+        """Return the queue's counts and the actor's places in it."""
+        return await self._readers.run(lambda connection: _queue(connection, actor))
+
+    def _list(self, connection: sa.Connection, actor: User, wanted: RunFilter) -> Page:
+        where, values = ["owner_id = ?"], [actor.id]
+        for column, value in (("status", wanted.status), ("agent", wanted.agent), ("thread_id", wanted.thread_id)):
+            if value is not None:
+                where.append(f"{column} = ?")
+                values.append(str(value))
+        parameters: list[Any] = [*values]
+        if wanted.before is not None:
+            where.append("(created_ms, id) < (?, ?)")
+            parameters += _parse_mark(wanted.before)
+        statement = f"SELECT {_COLUMNS} FROM runs WHERE {' AND '.join(where)} ORDER BY created_ms DESC, id DESC LIMIT ?"
+        rows = connection.exec_driver_sql(statement, (*parameters, wanted.limit + 1)).all()
+        runs = [self._to_record(row) for row in rows[: wanted.limit]]
+        more = len(rows) > wanted.limit
+        return Page(runs, f"{runs[-1].created_ms}.{runs[-1].id}" if more else None)
+
+    def _record_or_none(self, connection: sa.Connection, run_id: str) -> RunRecord | None:
+        row = connection.exec_driver_sql(_SELECT_RUN, (run_id,)).one_or_none()
+        return None if row is None else self._to_record(row)
+
+    def _record(self, tx: Transaction, run_id: str) -> RunRecord:
+        tx.flush()  # the run may be as new as this very transaction
+        return self._to_record(tx.run(_SELECT_RUN, (run_id,)).fetchone())
+
+    def _to_record(self, row: Any) -> RunRecord:
+        values = list(row)
+        values[4], values[7], values[8] = RunStatus(values[4]), f"{self._incarnation}.{values[7]}", Priority(values[8])
+        return RunRecord(*values)
+
+
+def _request_cancel(run_id: str, tx: Transaction) -> RunStatus:
+    head = tx.head(run_id)
+    if head is None:
+        raise NotFound(f"no run {run_id}")
+    if head.status in TERMINAL or head.cancel_requested_ms is not None:
+        return head.status
+    if head.status is RunStatus.QUEUED:
+        data = state_data(RunStatus.CANCELLED, head.attempt, reason="requested")
+        return tx.move(head, RunStatus.CANCELLED, data, cancel_requested_ms=tx.now_ms).status
+    return tx.update(head, cancel_requested_ms=tx.now_ms).status
+
+
+def _finish(
+    run_id: str, fence: int, outcome: Outcome, appender: RunAppender | None, tx: Transaction
+) -> RunStatus | None:
+    try:
+        head = tx.held(run_id, fence)
+    except FenceLost:
+        return None
+    lost = appender.failure if appender is not None else None
+    if lost is not None:
+        outcome = Outcome.failed("storage_unavailable", f"not everything that the run emitted could be stored: {lost}")
+    return tx.move(head, outcome.status, outcome_data(outcome, head.attempt)).status
+
+
+def _log_finish(run_id: str, status: RunStatus | None, error: Exception | None) -> None:
+    if error is not None:
+        log.error("run.end_not_stored", run_id=run_id, error=str(error))
+    elif status is None:
+        log.info("run.end_refused", run_id=run_id, why="the run had ended or moved on")
+
+
+def _queue(connection: sa.Connection, actor: User) -> QueueView:
+    queued = connection.exec_driver_sql("SELECT count(*) FROM runs WHERE status = 'QUEUED'").scalar_one()
+    # Each question matches one partial index: ended runs, however many, cost nothing.
+    rows = connection.exec_driver_sql(
+        "SELECT status, count(*) FROM runs WHERE status IN ('RUNNING', 'WAITING') GROUP BY status"
+    )
+    held: dict[str, int] = {row[0]: row[1] for row in rows}
+    own = connection.exec_driver_sql(
+        "SELECT id, position FROM (SELECT id, owner_id, row_number() OVER (ORDER BY rank, id) AS position"
+        " FROM runs WHERE status = 'QUEUED') AS waiting WHERE owner_id = ? ORDER BY position LIMIT 1000",
+        (actor.id,),
+    )
+    places = [QueuePlace(run_id, position) for run_id, position in own]
+    return QueueView(queued, held.get("RUNNING", 0), held.get("WAITING", 0), places)
+
+
+def _parse_mark(mark: str) -> tuple[int, str]:
+    created, _, run_id = mark.partition(".")
+    if not created.isascii() or not created.isdigit() or len(created) > 18 or not run_id:
+        raise InvalidInput("before: not a page mark that this server gave")
+    return int(created), run_id

@@ -1,0 +1,133 @@
+"""The schema. Floor 4; imported by the migration environment and by the modules that build statements.
+
+``table=True`` classes do not validate: nothing from outside is turned into one. Hot inserts use the tables directly.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, text
+from sqlmodel import Field, SQLModel
+
+_MS = BigInteger  # Unix milliseconds exceed 32 bits
+
+
+class MetaRow(SQLModel, table=True):
+    """Facts about the database itself: its incarnation (protocol, L6), the boot that wrote last."""
+
+    __tablename__ = "meta"
+    key: str = Field(primary_key=True)
+    value: str
+
+
+class TokenRow(SQLModel, table=True):
+    """A program's credential: hashed, named, revocable."""
+
+    __tablename__ = "tokens"
+    id: str = Field(primary_key=True)
+    user_id: str = Field(index=True)
+    name: str
+    hash: str = Field(unique=True)
+    admin: bool = False
+    created_ms: int = Field(sa_type=_MS)
+    expires_ms: int | None = Field(default=None, sa_type=_MS)
+    revoked_ms: int | None = Field(default=None, sa_type=_MS)
+
+
+class WebSessionRow(SQLModel, table=True):
+    """A browser's login, by the hash of its cookie; outlives a restart of the server."""
+
+    __tablename__ = "web_sessions"
+    hash: str = Field(primary_key=True)
+    user_id: str
+    admin: bool = False
+    created_ms: int = Field(sa_type=_MS)
+    expires_ms: int = Field(sa_type=_MS)
+
+
+class ThreadRow(SQLModel, table=True):
+    """A conversation: the runs of one owner that belong together."""
+
+    __tablename__ = "threads"
+    id: str = Field(primary_key=True)
+    owner_id: str = Field(index=True)
+    created_ms: int = Field(sa_type=_MS)
+
+
+class RunRow(SQLModel, table=True):
+    """A run. ``rank`` orders the queue; ``fence`` is raised whenever the right to write changes hands; ``worker_id`` is
+    who holds it."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index(
+            "ix_runs_queue",
+            "rank",
+            "id",
+            sqlite_where=text("status = 'QUEUED'"),
+            postgresql_where=text("status = 'QUEUED'"),
+        ),
+        Index(
+            "ix_runs_held",
+            "status",
+            sqlite_where=text("status IN ('RUNNING', 'WAITING')"),
+            postgresql_where=text("status IN ('RUNNING', 'WAITING')"),
+        ),
+        Index("ix_runs_owner", "owner_id", "created_ms", "id"),
+        Index("ix_runs_thread", "thread_id", "created_ms"),
+    )
+    id: str = Field(primary_key=True)
+    owner_id: str
+    thread_id: str
+    agent: str
+    status: str
+    attempt: int
+    fence: int
+    epoch: str
+    priority: str
+    rank: int = Field(sa_type=BigInteger)
+    timeout_s: float
+    on_disconnect: str
+    input: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    body_hash: str
+    created_ms: int = Field(sa_type=_MS)
+    started_ms: int | None = Field(default=None, sa_type=_MS)
+    ended_ms: int | None = Field(default=None, sa_type=_MS)
+    cancel_requested_ms: int | None = Field(default=None, sa_type=_MS)
+    worker_id: str | None = None
+    first_seq: int = Field(default=1, sa_type=BigInteger)
+    terminal: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+
+
+class LeaseRow(SQLModel, table=True):
+    """A worker's sign of life: ``counter`` moves each second while it holds runs."""
+
+    __tablename__ = "leases"
+    worker_id: str = Field(primary_key=True)
+    counter: int = Field(sa_type=BigInteger)
+
+
+class EntryRow(SQLModel, table=True):
+    """One entry of a run's log: the very bytes that every subscriber gets (protocol, L8)."""
+
+    __tablename__ = "entries"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    run_id: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True, sa_type=BigInteger)
+    kind: str
+    frame: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class ArtifactRow(SQLModel, table=True):
+    """A stored file of a run; the file lies under the data folder by run and id."""
+
+    __tablename__ = "artifacts"
+    id: str = Field(primary_key=True)
+    run_id: str = Field(index=True)
+    kind: str
+    name: str
+    mime: str
+    size_bytes: int = Field(sa_type=BigInteger)
+    created_ms: int = Field(sa_type=_MS)
+
+
+METADATA = SQLModel.metadata

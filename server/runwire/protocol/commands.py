@@ -1,0 +1,112 @@
+"""Commands and request bodies as frozen values, checked while they are decoded. Floor 2; any thread; pure.
+
+The JSON Schemas under ``/schema`` are generated from these classes, and both clients are checked against those.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from runwire.errors import BadCommand, InvalidInput
+from runwire.runs.state import Priority
+
+RunId = Annotated[
+    str,
+    Meta(pattern=r"^[a-z0-9]{8,64}$(?!\n)", description="the run's only name; chosen by a client, its idempotency key"),
+]
+ThreadId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", description="the conversation")]
+AgentName = Annotated[str, Meta(min_length=1, max_length=100)]
+Cursor = Annotated[int, Meta(ge=0, le=2**63 - 1, description="the last seq that the client holds")]
+
+
+class StartRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Start a run: the body of ``POST /v1/runs`` and of ``run.start``."""
+
+    agent: AgentName
+    input: Any = None
+    run_id: RunId | UnsetType = UNSET
+    thread_id: ThreadId | UnsetType = UNSET
+    priority: Priority = Priority.NORMAL
+    timeout_s: Annotated[float, Meta(gt=0, le=86_400)] | UnsetType = UNSET
+    on_disconnect: Literal["continue", "cancel"] = "continue"
+
+    def body_hash(self, encoded_input: bytes) -> str:
+        """Return what identifies this request besides its id (protocol, L7: same owner and same body → the same
+        run).
+        """
+        parts = [self.agent, self.priority.value, self.on_disconnect]
+        parts += ["" if value is UNSET else str(value) for value in (self.thread_id, self.timeout_s)]
+        digest = hashlib.sha256("\x00".join(parts).encode() + b"\x00")
+        digest.update(encoded_input)
+        return digest.hexdigest()
+
+
+class FollowRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Follow a run on a command socket: ``run.follow``."""
+
+    run_id: RunId
+    after: Cursor | None = None
+    epoch: str | None = None
+    batch: bool = False
+
+
+class OneRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Name a run: ``run.cancel`` and ``run.unfollow``."""
+
+    run_id: RunId
+
+
+class Ping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Ask for a ``pong``."""
+
+
+class Authenticate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The first message of a socket that came without credentials: a single-use ticket or a token."""
+
+    ticket: Annotated[str, Meta(max_length=200)] | None = None
+    token: Annotated[str, Meta(max_length=4096)] | None = None
+
+
+OPS: dict[str, type[msgspec.Struct]] = {
+    "auth": Authenticate,
+    "ping": Ping,
+    "run.cancel": OneRun,
+    "run.follow": FollowRun,
+    "run.start": StartRun,
+    "run.unfollow": OneRun,
+}
+"""Every operation of section 4 that this version knows, with the shape of its arguments."""
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def parse_command(message: dict[str, Any]) -> msgspec.Struct:
+    """Return the typed arguments of a decoded message; ``id`` and ``op`` are taken off first.
+
+    Raises:
+        BadCommand: unknown op.
+        InvalidInput: an argument is missing, unknown or of the wrong type.
+    """
+    shape = OPS.get(message["op"])
+    if shape is None:
+        raise BadCommand(f"unknown op {message['op'][:40]!r}; known: {', '.join(sorted(OPS))}")
+    return convert({key: value for key, value in message.items() if key not in ("id", "op")}, shape)
+
+
+def convert(value: Any, shape: type[S]) -> S:
+    """Return ``value`` as ``shape``. Raises InvalidInput that names the field."""
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(str(error)) from error
+
+
+def parse_cursor(text: str) -> int:
+    """Return a cursor from a query string. Raises InvalidInput unless it is an integer in [0, 2^63)."""
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) >= 2**63:
+        raise InvalidInput(f"after: an integer in [0, 2^63), got {text[:40]!r}")
+    return int(text)

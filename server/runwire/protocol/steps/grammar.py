@@ -1,0 +1,116 @@
+"""Reads one sentence. Floor 2; pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from difflib import get_close_matches
+
+from runwire.errors import InvalidInput
+from runwire.protocol.steps.actions import (
+    Action,
+    Click,
+    Fill,
+    Hover,
+    InFrame,
+    Press,
+    Remember,
+    ScrollTo,
+    Select,
+    SetChecked,
+    Step,
+    TypeText,
+    Upload,
+    VerifyAttribute,
+    VerifyCount,
+    VerifyElement,
+    VerifyText,
+    VerifyValue,
+    WaitForElement,
+)
+from runwire.protocol.steps.forms import FORMS, USAGE
+from runwire.protocol.steps.pattern import Attempt, match
+from runwire.protocol.steps.phrases import name_of
+from runwire.protocol.steps.tokens import Token, tokenize
+
+MAX_SENTENCE = 1_000
+"""Most characters of a sentence; a guess that no honest step reaches."""
+
+IN_A_FRAME = (Click, Fill, TypeText, Press, Select, SetChecked, Hover, ScrollTo, WaitForElement, VerifyText,
+              VerifyElement, VerifyValue, VerifyAttribute, VerifyCount, Upload, Remember)  # fmt: skip
+"""What a frame's inside can be asked; the rest is about the page as a whole."""
+
+_VERBS = sorted({word for form in FORMS for pattern in form.compiled for word in pattern[0].words})
+
+
+def parse_step(index: int, sentence: str) -> Step:
+    """Return the step that the ``sentence`` at place ``index`` (from 1) means.
+
+    Raises:
+        InvalidInput: no form fits; the message starts with ``step INDEX:`` and says what is missing or known.
+    """
+    try:
+        return Step(index, sentence, _parse(sentence))
+    except InvalidInput as error:
+        raise InvalidInput(f"step {index}: {error.message}", step=index, text=sentence[:MAX_SENTENCE]) from error
+
+
+def _parse(sentence: str) -> Action:
+    if len(sentence) > MAX_SENTENCE:
+        raise InvalidInput(f"the sentence is longer than {MAX_SENTENCE} characters")
+    tokens = tokenize(sentence)
+    if not tokens:
+        raise InvalidInput("the sentence is empty")
+    if [token.keyword for token in tokens[:2]] == ["in", "frame"]:
+        return _in_frame(tokens[2:])
+    return _match(tokens)
+
+
+def _in_frame(tokens: tuple[Token, ...]) -> Action:
+    """Read ``NAME: SENTENCE``; the colon may stand alone or end an unquoted name."""
+    at = next((at for at, token in enumerate(tokens) if not token.quoted and token.text.endswith(":")), None)
+    if at is None:
+        raise InvalidInput('expected ":" after the frame, as in: In frame "payment": Click "Pay"')
+    word = tokens[at].text[:-1]
+    name = tokens[:at] + ((replace(tokens[at], text=word),) if word else ())
+    if not name:
+        raise InvalidInput("no frame given")
+    if not tokens[at + 1 :]:
+        raise InvalidInput("no sentence after the frame")
+    action = _match(tokens[at + 1 :])
+    if not isinstance(action, IN_A_FRAME):
+        raise InvalidInput(f"{type(action).__name__} cannot be done in a frame; leave the frame away")
+    return InFrame(name_of(name), action)
+
+
+def _match(tokens: tuple[Token, ...]) -> Action:
+    best = Attempt()
+    complaint: InvalidInput | None = None
+    for form in FORMS:
+        for pattern in form.compiled:
+            attempt = Attempt()
+            if match(pattern, tokens, attempt):
+                try:
+                    return form.action(attempt.slots)
+                except InvalidInput as error:  # a more general form may still make sense of the words
+                    complaint = complaint or error
+            elif attempt.progress[0] > 0:
+                best.fail(*attempt.progress, attempt.complaint)
+    if complaint is not None:
+        raise complaint
+    if best.complaint.startswith("expected") and best.progress[1] <= 1:
+        raise InvalidInput(_unknown_after_verb(tokens))
+    raise InvalidInput(best.complaint or _unknown(tokens))
+
+
+def _unknown_after_verb(tokens: tuple[Token, ...]) -> str:
+    verb = tokens[0].text
+    known = [usage for usage in USAGE if usage.lower().startswith(tokens[0].keyword)]
+    said = f'"{verb} {tokens[1].text}" is not known' if len(tokens) > 1 else f'"{verb}" alone says nothing'
+    return f"{said}; known are: {'; '.join(known or USAGE)}"
+
+
+def _unknown(tokens: tuple[Token, ...]) -> str:
+    verb = tokens[0].text
+    close = get_close_matches(tokens[0].keyword, _VERBS, n=1)
+    hint = f' (did you mean "{close[0].capitalize()}"?)' if close else ""
+    return f'no known sentence starts with "{verb}"{hint}; known are: {"; ".join(USAGE)}'

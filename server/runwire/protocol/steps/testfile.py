@@ -1,0 +1,253 @@
+"""A whole browser test: read from YAML, JSON or an object, checked before anything starts. Floor 2; pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import yaml
+
+from runwire.errors import InvalidInput
+from runwire.protocol.steps.actions import Action, InFrame, Step, Upload
+from runwire.protocol.steps.grammar import parse_step
+from runwire.protocol.steps.phrases import VARIABLE_NAME
+from runwire.protocol.steps.variables import check_references, expand_text
+
+MAX_TEXT = 262_144
+"""Most characters of a test's text; a guess far above any test written by hand."""
+MAX_STEPS = 500
+"""Most steps of a test; a guess: at 0.2 s a step this fills a run of default length."""
+
+MAX_ROWS = 100
+"""Most rows of a data table; a guess."""
+MAX_RETRIES = 5
+
+OnFailure = Literal["stop", "continue"]
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserTest:
+    """A test. ``url`` is where it starts (relative ones resolve against the sample site); limits are in seconds."""
+
+    name: str
+    url: str | None
+    steps: tuple[Step, ...]
+    timeout_s: float = 300.0
+    step_timeout_s: float = 10.0
+    on_failure: OnFailure = "stop"
+    retries: int = 0
+    variables: Mapping[str, str] = field(default_factory=dict)
+    data: tuple[Mapping[str, str], ...] = ()
+
+    @property
+    def rows(self) -> tuple[Mapping[str, str], ...]:
+        """The variables of each round: the steps are carried out once for each row of ``data``, once if it has none."""
+        return tuple({**self.variables, **row} for row in self.data or ({},))
+
+
+INPUT_SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Browser test",
+    "description": "A test as an object, or as a string that holds it as YAML or JSON.",
+    "type": ["object", "string"],
+    "required": ["steps"],
+    "additionalProperties": False,
+    "properties": {
+        "name": {"type": "string", "minLength": 1, "maxLength": 200},
+        "url": {"type": "string", "description": "Where the test starts."},
+        "steps": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAX_STEPS,
+            "items": {"type": "string"},
+            "description": 'Sentences such as: Click "Add to cart".',
+        },
+        "timeout_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 3600, "default": 300},
+        "step_timeout_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 600, "default": 10},
+        "on_failure": {"enum": ["stop", "continue"], "default": "stop"},
+        "retries": {"type": "integer", "minimum": 0, "maximum": 5, "default": 0},
+        "variables": {"type": "object", "additionalProperties": {"type": ["string", "number"]}},
+        "data": {"type": "array", "maxItems": MAX_ROWS, "items": {"type": "object"}},
+        "files": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "examples": [
+        {
+            "name": "Buy a mug",
+            "url": "/samples/shop/index.html",
+            "steps": ['Click "Blue mug"', 'Click "Add to cart"', 'Verify text "1 item in your cart"'],
+        }
+    ],
+}
+"""JSON Schema of a test, for forms and listings; :func:`parse_test` gives the better messages."""
+
+
+def parse_test(source: object) -> BrowserTest:
+    """Return the test that ``source`` (an object, or YAML or JSON text of one) describes.
+
+    Raises:
+        InvalidInput: with the place and the reason, such as ``step 3: no target given``.
+    """
+    data = _load(source) if isinstance(source, str) else source
+    if not isinstance(data, Mapping):
+        raise InvalidInput(f"a browser test is an object with steps, not {_kind(data)}")
+    unknown = sorted(str(key) for key in data if key not in INPUT_SCHEMA["properties"])
+    if unknown:
+        known = ", ".join(INPUT_SCHEMA["properties"])
+        raise InvalidInput(f"unknown key {unknown[0]!r} in the test; known are {known}")
+    variables, rows = _values(data.get("variables"), "variables"), _rows(data.get("data"))
+    steps = _with_files(_steps(data.get("steps")), _values(data.get("files"), "files", names=False))
+    given = frozenset(variables).union(*rows[:1])
+    check_references(steps, given)
+    url = _text(data, "url", 2_000)
+    if url is not None:
+        expand_text(url, dict.fromkeys(given, ""))
+    return BrowserTest(
+        name=_text(data, "name", 200) or "Browser test",
+        url=url,
+        steps=steps,
+        timeout_s=_seconds(data, "timeout_s", 300.0, 3_600.0),
+        step_timeout_s=_seconds(data, "step_timeout_s", 10.0, 600.0),
+        on_failure=_on_failure(data.get("on_failure", "stop")),
+        retries=_retries(data.get("retries", 0)),
+        variables=variables,
+        data=rows,
+    )
+
+
+def _values(value: object, where: str, *, names: bool = True) -> dict[str, str]:
+    """Return a mapping of names to texts; numbers are taken as they are written."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidInput(f"{where}: an object of names and texts is needed, not {_kind(value)}")
+    found: dict[str, str] = {}
+    for name, inner in value.items():
+        if not isinstance(name, str) or (names and not VARIABLE_NAME.fullmatch(name)):
+            raise InvalidInput(f"{where}: {name!r} is no name: use letters, digits and _")
+        if isinstance(inner, bool) or not isinstance(inner, str | int | float):
+            raise InvalidInput(f"{where}: {name} must be a text, not {_kind(inner)}")
+        found[name] = str(inner)
+    return found
+
+
+def _rows(value: object) -> tuple[dict[str, str], ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_ROWS:
+        raise InvalidInput(f"data: a list of 1 to {MAX_ROWS} objects is needed")
+    rows = tuple(_values(row, f"data row {number}") for number, row in enumerate(value, start=1))
+    for number, row in enumerate(rows, start=1):
+        if set(row) != set(rows[0]):
+            raise InvalidInput(f"data row {number}: its names differ from those of row 1 ({', '.join(rows[0])})")
+    return rows
+
+
+def _with_files(steps: tuple[Step, ...], files: Mapping[str, str]) -> tuple[Step, ...]:
+    """Return the steps with the files that they upload."""
+    return tuple(replace(step, action=_with_file(step.index, step.action, files)) for step in steps)
+
+
+def _with_file(index: int, action: Action, files: Mapping[str, str]) -> Action:
+    if isinstance(action, InFrame):
+        return replace(action, action=_with_file(index, action.action, files))
+    if not isinstance(action, Upload):
+        return action
+    if action.file not in files:
+        listed = ", ".join(files) or "none"
+        raise InvalidInput(f'step {index}: no file "{action.file}" under files; there are: {listed}', step=index)
+    return replace(action, content=files[action.file])
+
+
+def _retries(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_RETRIES:
+        raise InvalidInput(f"retries: a whole number from 0 to {MAX_RETRIES} is needed")
+    return value
+
+
+def _steps(value: object) -> tuple[Step, ...]:
+    if not isinstance(value, list) or not value:
+        raise InvalidInput("steps: a list of at least one sentence is needed")
+    if len(value) > MAX_STEPS:
+        raise InvalidInput(f"steps: {len(value)} steps, the limit is {MAX_STEPS}")
+    return tuple(parse_step(index, _sentence(index, item)) for index, item in enumerate(value, start=1))
+
+
+def _sentence(index: int, item: object) -> str:
+    if isinstance(item, str):
+        return item.strip()
+    hint = "; put the whole sentence in quotes, YAML reads a colon as a key" if isinstance(item, Mapping) else ""
+    raise InvalidInput(f"step {index}: a sentence is needed, not {_kind(item)}{hint}", step=index)
+
+
+def _text(data: Mapping[Any, Any], key: str, longest: int) -> str | None:
+    value = data.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.strip() or len(value) > longest:
+        raise InvalidInput(f"{key}: a text of 1 to {longest} characters is needed")
+    return value.strip()
+
+
+def _seconds(data: Mapping[Any, Any], key: str, default: float, most: float) -> float:
+    value = data.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+        raise InvalidInput(f"{key}: a number of seconds above 0 and at most {most:g} is needed")
+    return float(value)
+
+
+def _on_failure(value: object) -> OnFailure:
+    if value == "stop":
+        return "stop"
+    if value == "continue":
+        return "continue"
+    raise InvalidInput("on_failure: stop or continue is needed")
+
+
+def _kind(value: object) -> str:
+    names = {type(None): "nothing", dict: "an object", list: "a list", str: "a text", bool: "a truth value"}
+    return names.get(type(value), "a number" if isinstance(value, int | float) else type(value).__name__)
+
+
+def _load(text: str) -> object:
+    if len(text) > MAX_TEXT:
+        raise InvalidInput(f"the test is longer than {MAX_TEXT} characters")
+    try:
+        if text.lstrip().startswith("{"):
+            return json.loads(text, object_pairs_hook=_without_duplicates)
+        return yaml.load(text, Loader=_StrictLoader)  # a SafeLoader
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"the test is no JSON: line {error.lineno}: {error.msg}") from error
+    except RecursionError as error:
+        raise InvalidInput("the test is nested too deeply") from error
+    except yaml.MarkedYAMLError as error:
+        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
+        raise InvalidInput(f"the test is no YAML: {line}{error.problem or error.context}") from error
+    except (yaml.YAMLError, ValueError) as error:  # a character that YAML forbids, a date that does not exist
+        raise InvalidInput(f"the test is no YAML: {str(error).splitlines()[0]}") from error
+
+
+def _without_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise InvalidInput(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in the test")
+    return found
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A SafeLoader that refuses a key given twice and an alias: a test needs neither, and an alias can be a bomb."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise InvalidInput("the test uses a YAML alias (*name), which is not supported")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                line = node.start_mark.line + 1
+                raise InvalidInput(f"the key {key!r} stands twice in the test (object at line {line})")
+        return dict(super().construct_mapping(node, deep))

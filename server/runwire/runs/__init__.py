@@ -1,0 +1,1 @@
+"""What a run is, without any machinery: its states, its record, its limits. Floor 1."""

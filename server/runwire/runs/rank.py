@@ -1,0 +1,47 @@
+"""Who is next, as one stored number. Floor 1; pure; used by the one thread that writes.
+
+A run's rank is its turn plus an offset for its class; the smallest rank is served first. A user's next turn comes one
+after that user's last and never before the turn being served, so users take turns (start-time fair queueing: Goyal, Vin
+and Cheng, SIGCOMM 1996) and a restart finds the order in the database. A waiting run is overtaken by at most
+:data:`CLASS_STEP` turns of the class above it and twice as many of the class above that: ageing without a clock.
+"""
+
+from __future__ import annotations
+
+from runwire.runs.state import Priority
+
+CLASS_STEP = 1_000
+"""Turns by which a class stands behind the one above it; a guess: high overtakes a thousand turns of normal, then
+yields.
+"""
+
+_OFFSET = {Priority.HIGH: 0, Priority.NORMAL: CLASS_STEP, Priority.LOW: 2 * CLASS_STEP}
+
+
+class RankBook:
+    """Gives out ranks. Holds one number for each user and class that has runs waiting ahead of the current turn."""
+
+    def __init__(self, turn: int = 0) -> None:
+        self._turn = turn
+        self._last: dict[tuple[str, Priority], int] = {}
+
+    def restore(self, owner_id: str, priority: Priority, highest_rank: int, lowest_rank: int) -> None:
+        """Take up what the database holds of one user's waiting runs of one class."""
+        self._last[owner_id, priority] = highest_rank - _OFFSET[priority]
+        lowest_turn = lowest_rank - _OFFSET[priority] - 1
+        self._turn = lowest_turn if len(self._last) == 1 else min(self._turn, lowest_turn)
+
+    def next_rank(self, owner_id: str, priority: Priority) -> int:
+        """Return the rank of this user's next run."""
+        turn = max(self._turn, self._last.get((owner_id, priority), 0)) + 1
+        self._last[owner_id, priority] = turn
+        return turn + _OFFSET[priority]
+
+    def served(self, rank: int, priority: Priority) -> None:
+        """Note that the run with this rank was started: the turn moves on, and users behind it are forgotten."""
+        turn = rank - _OFFSET[priority]
+        if turn <= self._turn:
+            return
+        self._turn = turn
+        if len(self._last) > 1_000:  # forgetting is only for memory: a forgotten user's next turn is the current one
+            self._last = {key: last for key, last in self._last.items() if last > turn}

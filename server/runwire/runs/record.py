@@ -1,0 +1,114 @@
+"""Runs as frozen values: what the store returns and every room above it reads. Floor 1; any thread; no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from runwire.runs.state import TERMINAL, Priority, RunStatus, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RunError:
+    """Why a run failed: ``code`` from the catalogue (protocol, L4), one sentence, and whether trying again may help."""
+
+    code: str
+    message: str
+    retryable: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON shape of the terminal entry."""
+        return {"code": self.code, "message": self.message, "retryable": self.retryable}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended, before it is written: the terminal status with all that belongs to it.
+
+    ``result`` is any JSON value; ``usage`` a JSON object such as token counts.
+    """
+
+    status: RunStatus
+    result: Any = None
+    verdict: Verdict | None = None
+    error: RunError | None = None
+    reason: str | None = None
+    usage: dict[str, Any] | None = None
+
+    @classmethod
+    def failed(cls, code: str, message: str, *, retryable: bool = False) -> Outcome:
+        """Return a FAILED outcome."""
+        return cls(RunStatus.FAILED, error=RunError(code, message, retryable))
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run that somebody asked for, checked and complete, not yet stored.
+
+    ``input`` is the encoded JSON of the input; ``thread_from_client`` says that the thread may exist
+    already, as somebody's; ``body_hash`` identifies the whole request, for idempotency (protocol, L7);
+    ``timeout_s`` counts RUNNING only, in seconds.
+    """
+
+    run_id: str
+    id_from_client: bool
+    owner_id: str
+    thread_id: str
+    thread_from_client: bool
+    agent: str
+    input: bytes
+    body_hash: str
+    priority: Priority
+    timeout_s: float
+    on_disconnect: str
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run as it was at one moment, from one read.
+
+    ``last_seq`` is the last committed entry at that moment; ``first_seq`` the first that is kept (1 until pruned);
+    ``epoch`` the whole epoch as clients see it; times are Unix milliseconds.
+    """
+
+    id: str
+    owner_id: str
+    thread_id: str
+    agent: str
+    status: RunStatus
+    attempt: int
+    fence: int
+    epoch: str
+    priority: Priority
+    timeout_s: float
+    on_disconnect: str
+    input: bytes
+    body_hash: str
+    created_ms: int
+    started_ms: int | None
+    ended_ms: int | None
+    cancel_requested_ms: int | None
+    first_seq: int
+    last_seq: int
+    terminal: bytes | None
+    """The encoded ``data`` of the terminal entry, None while the run lives."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run is in a terminal state."""
+        return self.status in TERMINAL
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedRun:
+    """What a runner needs to execute one attempt; ``fence`` is the right to write, lost when the run is taken away."""
+
+    run_id: str
+    owner_id: str
+    thread_id: str
+    agent: str
+    input: bytes
+    attempt: int
+    fence: int
+    timeout_s: float

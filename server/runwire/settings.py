@@ -1,0 +1,211 @@
+"""Every setting: name, type, unit, range, default and help in one frozen value. Floor 0; read once at start-up.
+
+A setting comes from, in this order: a flag (``--max-running 8``), the environment (``RUNWIRE_MAX_RUNNING=8``), a TOML
+file (``max_running = 8``; ``--config FILE`` or ``RUNWIRE_CONFIG``), its default. ``docs/settings.md`` and ``serve
+--help`` are generated from this class; a unit ends each name that has one.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from runwire.errors import ConfigurationError
+
+ENV_PREFIX = "RUNWIRE_"
+
+Seconds = Annotated[float, Meta(ge=0.001, le=31_536_000)]
+Count = Annotated[int, Meta(ge=1)]
+Bytes = Annotated[int, Meta(ge=1)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The server's settings. Frozen: a running server never changes its mind."""
+
+    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="TCP port; 0 picks a free one")] = 8700
+    data: Annotated[str, Meta(description="folder for the database, the token and artifacts")] = "./data"
+    agents: Annotated[tuple[str, ...], Meta(description="own agents as module:attribute, comma-separated")] = ()
+    samples: Annotated[
+        str, Meta(description="folder of the sample sites served at /samples/; empty: the packaged ones")
+    ] = ""
+    test_mode: Annotated[
+        bool, Meta(description="replace every model by the scripted one; no shipped agent has one yet")
+    ] = False
+
+    max_running: Annotated[Count, Meta(description="runs executed at once")] = 5
+    run_timeout_s: Annotated[Seconds, Meta(description="time limit of a run's RUNNING time, seconds")] = 600.0
+    cancel_grace_s: Annotated[Seconds, Meta(description="time that a cancelled run has to stop by itself, seconds")] = (
+        5.0
+    )
+    cleanup_timeout_s: Annotated[
+        Seconds, Meta(description="bound on clearing a runner's loop after a run, seconds")
+    ] = 2.0
+    queued_per_user: Annotated[Count, Meta(description="waiting runs of one user")] = 1000
+    queued_runs: Annotated[Count, Meta(description="waiting runs of all users")] = 100_000
+    events_per_run: Annotated[Count, Meta(description="entries in one run's log")] = 1_000_000
+    event_bytes: Annotated[Bytes, Meta(description="size of one event, bytes")] = 65_536
+    artifact_bytes: Annotated[Bytes, Meta(description="size of one artifact, bytes")] = 16 * 1024 * 1024
+    run_artifact_bytes: Annotated[Bytes, Meta(description="sum of one run's artifacts, bytes")] = 256 * 1024 * 1024
+
+    idle_timeout_s: Annotated[
+        Seconds, Meta(description="silence after which a socket that did not ask to follow is closed 1001, seconds")
+    ] = 30.0
+    command_idle_timeout_s: Annotated[
+        Seconds, Meta(description="the same for a command socket that follows nothing, seconds")
+    ] = 300.0
+    heartbeat_s: Annotated[Seconds, Meta(description="silence after which a heartbeat frame is sent, seconds")] = 10.0
+    auth_timeout_s: Annotated[
+        Seconds, Meta(description="time a socket without credentials has to authenticate, seconds")
+    ] = 10.0
+    handshake_timeout_s: Annotated[
+        Seconds, Meta(description="time a connection has to send a whole request head, seconds")
+    ] = 10.0
+    disconnect_cancel_s: Annotated[
+        Seconds,
+        Meta(description="time without any follower after which a run started with on_disconnect=cancel ends, seconds"),
+    ] = 15.0
+    stuck_timeout_s: Annotated[
+        Seconds, Meta(description="time without a byte leaving a full socket before it is cut, seconds")
+    ] = 10.0
+    slow_frame_timeout_s: Annotated[
+        Seconds, Meta(description="time that one frame may take before its reader is cut, seconds")
+    ] = 120.0
+    ping_interval_s: Annotated[Seconds, Meta(description="interval of WebSocket pings, seconds")] = 20.0
+    ping_timeout_s: Annotated[Seconds, Meta(description="time a peer has to answer a ping, seconds")] = 20.0
+    message_bytes: Annotated[Bytes, Meta(description="size of one client message, bytes")] = 65_536
+    body_bytes: Annotated[Bytes, Meta(description="size of one HTTP request body, bytes")] = 1_048_576
+    messages_per_s: Annotated[Count, Meta(description="client messages a second on one socket")] = 20
+    message_burst: Annotated[Count, Meta(description="client messages at once on one socket")] = 64
+    follows_per_socket: Annotated[Count, Meta(description="runs followed on one socket")] = 32
+
+    drain_sigint_s: Annotated[Seconds, Meta(description="time that runs have to end after Ctrl-C, seconds")] = 2.0
+    drain_sigterm_s: Annotated[Seconds, Meta(description="time that runs have to end after SIGTERM, seconds")] = 20.0
+
+    browser_executable: Annotated[str, Meta(description="Chromium binary; empty: look for one")] = ""
+    browser_headless: Annotated[bool, Meta(description="run Chromium without a window")] = True
+    browser_isolation: Annotated[
+        Literal["context", "browser"],
+        Meta(description="context: runs share a Chromium, each with a context of its own; browser: a Chromium each"),
+    ] = "context"
+    browser_wrapper: Annotated[
+        str,
+        Meta(
+            description="program that drops to an unprivileged user and executes $RUNWIRE_CHROMIUM with its own "
+            "arguments, so that a server that is root keeps Chromium's sandbox on; empty: none"
+        ),
+    ] = ""
+    browser_allow: Annotated[
+        tuple[str, ...],
+        Meta(description="hosts and networks that browser runs may visit although private, comma-separated"),
+    ] = ()
+
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="lowest level that is logged")
+    ] = "info"
+    log_format: Annotated[Literal["console", "json"], Meta(description="how log lines are written")] = "console"
+
+    @property
+    def data_path(self) -> Path:
+        """The data folder as a path."""
+        return Path(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingInfo:
+    """One setting as documentation shows it; ``kind`` is one of bool, int, float, str, list, choice."""
+
+    name: str
+    flag: str
+    env: str
+    kind: str
+    default: Any
+    help: str
+
+
+@cache
+def describe() -> tuple[SettingInfo, ...]:
+    """Return every setting in its order of declaration."""
+    return tuple(_describe())
+
+
+def _describe() -> Iterator[SettingInfo]:
+    info = msgspec.inspect.type_info(Settings)
+    assert isinstance(info, msgspec.inspect.StructType)
+    for field in info.fields:
+        kind, text = _kind_and_help(field.type)
+        yield SettingInfo(
+            name=field.name,
+            flag="--" + field.name.replace("_", "-"),
+            env=ENV_PREFIX + field.name.upper(),
+            kind=kind,
+            default=field.default,
+            help=text,
+        )
+
+
+def _kind_and_help(kind: msgspec.inspect.Type) -> tuple[str, str]:
+    text = ""
+    while isinstance(kind, msgspec.inspect.Metadata):
+        text = (kind.extra_json_schema or {}).get("description", "") or text
+        kind = kind.type
+    names = {
+        "BoolType": "bool",
+        "IntType": "int",
+        "FloatType": "float",
+        "VarTupleType": "list",
+        "LiteralType": "choice",
+    }
+    return names.get(type(kind).__name__, "str"), text
+
+
+def load(flags: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    """Merge file, environment and flags (``None`` means not given) into settings.
+
+    Raises:
+        ConfigurationError: a value has the wrong type or range, a name is unknown, or the file cannot be read; the
+        message
+            names the setting and where it came from.
+    """
+    known = {info.name: info for info in describe()}
+    path = flags.get("config") or environ.get(ENV_PREFIX + "CONFIG")
+    merged: dict[str, Any] = dict(_from_file(Path(path), known)) if path else {}
+    for name, info in known.items():
+        if (text := environ.get(info.env)) is not None:
+            merged[name] = _convert_one(name, text, info, f"the environment variable {info.env}")
+        if (flag := flags.get(name)) is not None:
+            merged[name] = _convert_one(name, flag, info, f"the flag {info.flag}")
+    return Settings(**merged)
+
+
+def _from_file(path: Path, known: Mapping[str, SettingInfo]) -> Iterator[tuple[str, Any]]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"cannot read the settings file {path}: {error}") from error
+    for name, value in values.items():
+        if name not in known:
+            raise ConfigurationError(f"the settings file {path} names an unknown setting: {name}")
+        yield name, _convert_one(name, value, known[name], f"the file {path}")
+
+
+def _convert_one(name: str, value: Any, info: SettingInfo, source: str) -> Any:
+    """Check one value against its field's type; text is parsed by the field's kind."""
+    if info.kind == "list" and isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if info.kind == "bool" and isinstance(value, str):
+        value = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(
+            value.lower(), value
+        )
+    try:
+        checked = msgspec.convert({name: value}, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{source}: {name}: {str(error).split(' - at')[0]} (got {value!r})") from error
+    return getattr(checked, name)

@@ -1,0 +1,313 @@
+"""One accepted or refused WebSocket: authentication, liveness, the pace of its client, its end. Floor 6; the server's
+loop.
+
+The endpoint's task only receives; everything that is sent goes through the sink, without a queue. What may happen when
+is the table of ``protocol/session.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import structlog
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from runwire import failpoints
+from runwire.clock import Clock
+from runwire.contracts.actors import User
+from runwire.contracts.authenticator import Authenticator
+from runwire.errors import BadCommand, NotAuthenticated, ProtocolViolation, RunwireError
+from runwire.protocol import VERSION
+from runwire.protocol.close_codes import CloseCode
+from runwire.protocol.codec import decode_message
+from runwire.protocol.commands import Authenticate, parse_command
+from runwire.protocol.frames import Frame, encode
+from runwire.protocol.session import ConnectionState, Due, Liveness, RateLimit, advance_connection
+from runwire.protocol.wire import text_frame
+from runwire.settings import Settings
+from runwire.web.error_map import close_code_of, internal_problem, problem
+from runwire.web.safe_ws import EXTENSION, Sink
+
+log = structlog.get_logger(__name__)
+
+
+class SocketClosed(Exception):
+    """The socket is closed, by whichever side: nothing more to do for its endpoint."""
+
+
+class Connections:
+    """Every open socket of the server, for the drain and for the numbers. The server's loop only."""
+
+    def __init__(self) -> None:
+        self._open: set[SocketConnection] = set()
+        self._empty = asyncio.Event()
+        self.draining = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[SocketConnection]:
+        return iter(tuple(self._open))
+
+    def add(self, connection: SocketConnection) -> None:
+        """Note an open socket."""
+        self._open.add(connection)
+
+    def discard(self, connection: SocketConnection) -> None:
+        """Forget it."""
+        self._open.discard(connection)
+        if not self._open:
+            self._empty.set()
+
+    async def wait_empty(self, limit_s: float) -> None:
+        """Wait until no socket is open, at most ``limit_s`` seconds."""
+        if self._open:
+            self._empty.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(limit_s):
+                    await self._empty.wait()
+
+
+class SocketConnection:
+    """A WebSocket from its upgrade request to its close frame."""
+
+    __slots__ = (
+        "_authenticator",
+        "_clock",
+        "_closing",
+        "_connections",
+        "_liveness",
+        "_rate",
+        "_settings",
+        "_state",
+        "_timer",
+        "_websocket",
+        "behind",
+        "heartbeats",
+        "sink",
+    )
+
+    def __init__(
+        self,
+        websocket: WebSocket,
+        *,
+        authenticator: Authenticator,
+        settings: Settings,
+        clock: Clock,
+        connections: Connections,
+    ) -> None:
+        self._websocket = websocket
+        self._authenticator = authenticator
+        self._settings = settings
+        self._clock = clock
+        self._connections = connections
+        self._state = ConnectionState.AUTHENTICATING
+        self._timer: asyncio.TimerHandle | None = None
+        self._rate = RateLimit(clock.monotonic(), per_s=settings.messages_per_s, burst=settings.message_burst)
+        self._liveness = Liveness(clock.monotonic(), heartbeat_s=settings.heartbeat_s, idle_s=None)
+        self._closing: asyncio.Task[None] | None = None
+        self.heartbeats: Callable[[], list[Frame]] = list
+        """What makes the heartbeat frames, one for each followed run; set by the endpoint."""
+        self.behind: Callable[[], bool] = _never
+        """Whether something committed has not been sent yet; set by the endpoint."""
+        self.sink: Sink = _sink_of(websocket)
+
+    # The upgrade
+
+    @property
+    def authenticated_early(self) -> bool:
+        """Whether the upgrade request carries credentials."""
+        return "authorization" in self._websocket.headers
+
+    async def user_from_headers(self) -> User:
+        """Return the user of the ``Authorization`` header. Raises NotAuthenticated."""
+        user = await self._authenticator.by_token(bearer_token(self._websocket))
+        if user is None:
+            raise NotAuthenticated("unknown, expired or revoked token")
+        return user
+
+    async def refuse(self, response: Response) -> None:
+        """Answer the upgrade with an HTTP response instead of 101."""
+        self._move(ConnectionState.CLOSED)
+        await self._websocket.send_denial_response(response)
+
+    async def accept(self) -> None:
+        """Answer 101. Raises SocketClosed if the client has left."""
+        offered = self._websocket.scope.get("subprotocols") or []
+        try:
+            await self._websocket.accept(VERSION if VERSION in offered else None)
+        except (RuntimeError, WebSocketDisconnect) as error:
+            raise SocketClosed from error
+        self._connections.add(self)
+        log.debug("socket.connected", client=self._websocket.client)
+
+    async def authenticate(self) -> User:
+        """Wait for the first message, ``auth`` with a ticket or a token. Raises NotAuthenticated or SocketClosed."""
+        try:
+            async with asyncio.timeout(self._settings.auth_timeout_s):
+                message = await self.receive()
+        except TimeoutError as error:
+            raise NotAuthenticated("no credentials in time") from error
+        command = parse_command(message) if message["op"] == "auth" else None
+        if not isinstance(command, Authenticate):
+            raise NotAuthenticated("the first message must be auth")
+        user = None
+        if command.ticket is not None:
+            user = self._authenticator.redeem_ticket(command.ticket)
+        elif command.token is not None:
+            user = await self._authenticator.by_token(command.token)
+        if user is None:
+            raise NotAuthenticated("unknown, used or expired credentials")
+        return user
+
+    def opened(self, *, idle_s: float | None) -> None:
+        """Begin to speak, and to watch for silence."""
+        self._move(ConnectionState.OPEN)
+        self._liveness.idle_after(idle_s, self._clock.monotonic())
+        self._schedule()
+
+    # Receiving
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the client's next message.
+
+        Raises:
+            BadCommand: it cannot be understood; the socket stays open.
+            TooLarge, ProtocolViolation: the socket must be closed.
+            SocketClosed: it is.
+        """
+        if self._websocket.client_state is WebSocketState.DISCONNECTED:
+            raise SocketClosed
+        received = await self._websocket.receive()
+        if received["type"] == "websocket.disconnect":
+            raise SocketClosed
+        now = self._clock.monotonic()
+        self._liveness.active(now, sent=False)
+        if not self._rate.allow(now):
+            raise ProtocolViolation("too many messages", close_code=CloseCode.TOO_FAST)
+        text = received.get("text")
+        body: str | bytes = text if text is not None else received.get("bytes", b"")
+        return decode_message(body, limit_bytes=self._settings.message_bytes)
+
+    # Sending
+
+    def send(self, frame: Frame) -> None:
+        """Send one frame outside the log."""
+        self.sink.write(text_frame(encode(frame)))
+        self._liveness.frame_sent(self._clock.monotonic())
+
+    def entries_sent(self) -> None:
+        """Note that entries went out."""
+        self._liveness.active(self._clock.monotonic(), sent=True)
+
+    def idle_after(self, idle_s: float | None) -> None:
+        """Change the idle limit and count from now."""
+        self._liveness.idle_after(idle_s, self._clock.monotonic())
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._state is ConnectionState.OPEN:
+            delay = max(0.0, self._liveness.next_deadline() - self._clock.monotonic())
+            self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
+
+    def _on_timer(self) -> None:
+        due = self._liveness.due(self._clock.monotonic())
+        if due is Due.IDLE:
+            log.info("socket.idle_timeout", client=self._websocket.client)
+            self.close(CloseCode.IDLE)
+            return
+        if due is Due.HEARTBEAT:
+            if self.sink.writable:
+                for frame in self.heartbeats():
+                    self.send(frame)
+            else:  # a full buffer says nothing; the follower's own clock decides whether the reader is stuck
+                self._liveness.frame_sent(self._clock.monotonic())
+        self._schedule()
+
+    # The end
+
+    def close(self, code: CloseCode) -> None:
+        """Send a close frame; the receiving endpoint then ends with SocketClosed. Idempotent."""
+        if self._state not in (ConnectionState.AUTHENTICATING, ConnectionState.OPEN):
+            return
+        self._move(ConnectionState.CLOSING)
+        self._closing = asyncio.get_running_loop().create_task(self._send_close(code))
+
+    async def _send_close(self, code: CloseCode) -> None:
+        failpoints.reach("before_close")
+        try:
+            await self._websocket.close(code, code.reason)
+        except (RuntimeError, WebSocketDisconnect):  # the client was faster
+            return
+
+    def cut(self, code: CloseCode, why: str) -> None:
+        """Drop a peer whose buffer is full: no close frame would reach it, the log and the numbers say ``code``."""
+        log.warning("socket.cut", client=self._websocket.client, code=int(code), why=why)
+        self.sink.abort()
+
+    async def closed(self) -> None:
+        """Forget the socket; whatever was begun to close it is finished. Called once, when the endpoint ends."""
+        self._connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._closing is not None:
+            await self._closing
+        if self._state is not ConnectionState.CLOSED:
+            self._move(ConnectionState.CLOSED)
+        log.debug("socket.disconnected", client=self._websocket.client)
+
+    def _move(self, target: ConnectionState) -> None:
+        self._state = advance_connection(self._state, target)
+
+
+def bearer_token(connection: HTTPConnection[Any]) -> str:
+    """Return the token of the ``Authorization: Bearer`` header, empty if there is none or another scheme."""
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def check_subprotocol(websocket: WebSocket) -> None:
+    """Accept an upgrade that offers no subprotocol (this version) or ours. Raises BadCommand (HTTP 400)."""
+    offered = websocket.scope.get("subprotocols") or []
+    if offered and VERSION not in offered:
+        raise BadCommand(f"this server speaks {VERSION}, not {', '.join(offered)[:60]}")
+
+
+def _never() -> bool:
+    return False
+
+
+def _sink_of(websocket: WebSocket) -> Sink:
+    sink = websocket.scope.get("extensions", {}).get(EXTENSION)
+    assert isinstance(sink, Sink), "sockets are served by SafeWebSocketProtocol: start the server with `runwire serve`"
+    return sink
+
+
+async def guarded(connection: SocketConnection, endpoint: Any) -> None:
+    """Run an accepted socket's ``endpoint`` and always end it with the right close code, never with a bare drop
+    (1011).
+    """
+    try:
+        await endpoint
+    except SocketClosed:
+        return
+    except (BadCommand, RunwireError) as error:
+        connection.close(close_code_of(error))
+    except Exception as error:  # the endpoint's edge: the client is told 1011, the log says the rest
+        internal_problem(error)
+        connection.close(CloseCode.SERVER_ERROR)
+    finally:
+        await connection.closed()
+
+
+async def refused(connection: SocketConnection, error: RunwireError) -> None:
+    """Refuse an upgrade with the error's HTTP problem."""
+    await connection.refuse(problem(error))

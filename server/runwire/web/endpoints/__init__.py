@@ -1,0 +1,1 @@
+"""One resource a file. Floor 6; the server's loop."""

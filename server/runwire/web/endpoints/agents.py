@@ -1,0 +1,42 @@
+"""``GET /v1/agents``: what can be run here. Floor 6."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runwire.agents.registry import AgentSpec
+from runwire.web.responses import json_response
+from runwire.web.services import Services, get_services
+
+
+async def list_agents(request: Request) -> Response:
+    """List the agents, also those that cannot be run here, with the reason."""
+    services = get_services(request)
+    return json_response({"data": [agent_view(spec, services) for spec in services.registry], "next": None})
+
+
+def agent_view(spec: AgentSpec, services: Services) -> dict[str, Any]:
+    """Return one agent as the API shows it."""
+    reason = _unavailable_reason(services) if spec.needs_browser else None
+    view: dict[str, Any] = {
+        "name": spec.name,
+        "description": spec.description,
+        "style": spec.style.value,
+        "recoverable": spec.recoverable,
+        "input_schema": spec.input_schema,
+        "timeout_s": spec.timeout_s or services.settings.run_timeout_s,
+        "available": reason is None,
+    }
+    if reason is not None:
+        view["unavailable_reason"] = reason
+    return view
+
+
+def _unavailable_reason(services: Services) -> str | None:
+    pool = services.browser()
+    if pool is None:
+        return "browser support is not installed; install it with: pip install 'runwire[browser]'"
+    return pool.unavailable_reason()

@@ -1,0 +1,241 @@
+"""``GET /ws``: one socket for many commands and many followed runs (protocol, section 4). Floor 6.
+
+Two parts: the endpoint's task only receives; commands are carried out in order by a task that lives while some wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import structlog
+from msgspec import UNSET
+from starlette.websockets import WebSocket
+
+from runwire.contracts.actors import OwnedRun, User
+from runwire.errors import BadCommand, Conflict, ProtocolViolation, RunwireError
+from runwire.ids import new_id
+from runwire.protocol.close_codes import CloseCode
+from runwire.protocol.commands import Authenticate, FollowRun, OneRun, Ping, StartRun, parse_command
+from runwire.protocol.frames import End, ErrorObject, Frame, Heartbeat, Hello, Limits, Pong, Reply
+from runwire.web.connection import SocketClosed, SocketConnection, check_subprotocol, guarded, refused
+from runwire.web.error_map import error_object, internal_problem
+from runwire.web.follow import FollowOptions, RunFollow
+from runwire.web.services import Services, get_services, make_connection
+
+log = structlog.get_logger(__name__)
+
+LAST_COMMANDS_S = 5.0
+"""How long the commands that a client sent before it left may take; as many wait as its pace allows."""
+
+
+async def command_socket(websocket: WebSocket) -> None:
+    """Carry out a client's commands and follow its runs."""
+    services = get_services(websocket)
+    connection = make_connection(websocket, services)
+    user: User | None = None
+    try:
+        check_subprotocol(websocket)
+        if connection.authenticated_early:
+            user = await connection.user_from_headers()
+    except RunwireError as error:
+        await refused(connection, error)
+        return
+    try:
+        await connection.accept()
+    except SocketClosed:
+        return
+    await guarded(connection, _serve(connection, services, user))
+
+
+async def _serve(connection: SocketConnection, services: Services, user: User | None) -> None:
+    if user is None:
+        user = await connection.authenticate()
+    if services.connections.draining:
+        connection.close(CloseCode.OVER_CAPACITY)  # no new work is taken; a run can still be followed on its own socket
+        raise SocketClosed
+    await CommandEndpoint(connection, services, user).run()
+
+
+class CommandEndpoint:
+    """The life of one command socket after authentication."""
+
+    __slots__ = ("_commands", "_connection", "_follows", "_services", "_settings", "_user", "_worker")
+
+    def __init__(self, connection: SocketConnection, services: Services, user: User) -> None:
+        self._connection = connection
+        self._services = services
+        self._user = user
+        self._settings = services.settings
+        self._follows: dict[str, RunFollow] = {}
+        self._commands: list[dict[str, Any]] = []
+        self._worker: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Say hello and receive until the socket is closed.
+
+        At most a burst of commands waits. The pace alone is no bound: with the storage away each takes half a minute.
+        """
+        connection, settings = self._connection, self._settings
+        connection.heartbeats = self._heartbeats
+        connection.behind = self._behind
+        connection.sink.on_writable = self._pump
+        connection.opened(idle_s=settings.command_idle_timeout_s)
+        limits = Limits(
+            message_bytes=settings.message_bytes,
+            messages_per_s=settings.messages_per_s,
+            message_burst=settings.message_burst,
+            follows=settings.follows_per_socket,
+        )
+        connection.send(Hello(user=self._user.id, heartbeat_s=settings.heartbeat_s, limits=limits))
+        try:
+            while True:
+                try:
+                    message = await connection.receive()
+                except BadCommand as error:
+                    connection.send(Reply(id=error.details.get("id"), ok=False, error=error_object(error)))
+                    continue
+                if len(self._commands) >= settings.message_burst:
+                    raise ProtocolViolation("too many commands wait", close_code=CloseCode.TOO_FAST)
+                self._commands.append(message)
+                if self._worker is None:
+                    self._worker = asyncio.get_running_loop().create_task(self._work())
+        finally:
+            if (worker := self._worker) is not None:  # a client may send its last command and leave: it is done still
+                await asyncio.wait((worker,), timeout=LAST_COMMANDS_S)
+                worker.cancel()
+            for follow in tuple(self._follows.values()):
+                follow.stop()
+
+    def _heartbeats(self) -> list[Frame]:
+        """One for each followed run, so that a client sees a silent gap in any of them; a bare one if there is none."""
+        now_ms = self._services.clock.now_ms()
+        return [follow.heartbeat(now_ms) for follow in self._follows.values()] or [Heartbeat(ts_ms=now_ms)]
+
+    def _behind(self) -> bool:
+        return any(follow.behind for follow in self._follows.values())
+
+    def _pump(self) -> None:
+        for follow in tuple(self._follows.values()):
+            follow.pump()
+
+    async def _work(self) -> None:
+        """Carry out what waits, in order."""
+        try:
+            while self._commands:
+                await self._carry_out(self._commands.pop(0))
+        finally:
+            self._worker = None
+
+    async def _carry_out(self, message: dict[str, Any]) -> None:
+        command_id = message.get("id")
+        try:
+            await self._operate(message, command_id)
+        except RunwireError as error:
+            self._connection.send(Reply(id=command_id, ok=False, error=error_object(error)))
+        except Exception as error:  # the edge of one command: the client is told, the socket goes on
+            incident, _ = internal_problem(error)
+            told = ErrorObject(code="internal_error", message=f"incident {incident}", retryable=False, details={})
+            self._connection.send(Reply(id=command_id, ok=False, error=told))
+
+    async def _operate(self, message: dict[str, Any], command_id: Any) -> None:
+        command = parse_command(message)
+        match command:
+            case StartRun():
+                await self._start(command, command_id)
+            case FollowRun():
+                await self._follow(command, command_id)
+            case OneRun() if message["op"] == "run.cancel":
+                await self._cancel(command, command_id)
+            case OneRun():
+                self._unfollow(command, command_id)
+            case Ping():
+                self._connection.send(Pong(id=UNSET if command_id is None else command_id))
+            case Authenticate():
+                raise Conflict("this socket is authenticated already")
+            case _:
+                raise BadCommand(f"{message['op']} is not served here")
+
+    async def _start(self, command: StartRun, command_id: Any) -> None:
+        """Store the run, reply, follow it. The follower is attached before the run exists, and needs no look
+        into the past.
+        """
+        self._check_room(command.run_id or None)
+        run_id = command.run_id or new_id()
+        follow = self._attach(run_id)
+        try:
+            created = await self._services.start_run(command, self._user, run_id)
+        except BaseException:
+            follow.stop()
+            raise
+        self._reply_run(command_id, created.run, existed=created.existed)
+        self._begin(follow, created.run, FollowOptions(None, None, batch=True), fresh=not created.existed)
+
+    async def _follow(self, command: FollowRun, command_id: Any) -> None:
+        self._check_room(command.run_id)
+        run = await self._services.store.get(command.run_id, self._user)
+        self._drop(run.run_id)
+        self._reply_run(command_id, run, existed=True)
+        self._begin(self._attach(run.run_id), run, FollowOptions(command.after, command.epoch, command.batch))
+
+    async def _cancel(self, command: OneRun, command_id: Any) -> None:
+        run = await self._services.store.get(command.run_id, self._user)
+        status = await self._services.cancel_run(run)
+        self._connection.send(
+            Reply(id=command_id, ok=True, result={"run_id": run.run_id, "status": status.value, "cancel": "requested"})
+        )
+
+    def _unfollow(self, command: OneRun, command_id: Any) -> None:
+        followed = self._drop(command.run_id)
+        self._connection.send(Reply(id=command_id, ok=True, result={"run_id": command.run_id, "followed": followed}))
+        self._set_idle()
+
+    def _reply_run(self, command_id: Any, run: OwnedRun, *, existed: bool) -> None:
+        record = run.record
+        facts = {
+            "run_id": record.id,
+            "thread_id": record.thread_id,
+            "status": record.status.value,
+            "epoch": record.epoch,
+            "existed": existed,
+        }
+        self._connection.send(Reply(id=command_id, ok=True, result=facts))
+
+    def _check_room(self, run_id: str | None) -> None:
+        if run_id not in self._follows and len(self._follows) >= self._settings.follows_per_socket:
+            raise Conflict(
+                f"this socket follows {len(self._follows)} runs, its limit; unfollow one or open another socket",
+                limit="follows_per_socket",
+            )
+
+    def _attach(self, run_id: str) -> RunFollow:
+        return RunFollow(
+            self._connection,
+            self._services.bridge,
+            run_id,
+            partial(self._ended, run_id),
+            stuck_timeout_s=self._settings.stuck_timeout_s,
+            slow_frame_timeout_s=self._settings.slow_frame_timeout_s,
+        )
+
+    def _begin(self, follow: RunFollow, run: OwnedRun, options: FollowOptions, *, fresh: bool = False) -> None:
+        self._drop(run.run_id)
+        self._follows[run.run_id] = follow
+        self._set_idle()
+        follow.begin(run, options, self._settings.heartbeat_s, fresh=fresh)
+
+    def _ended(self, run_id: str, code: CloseCode) -> None:
+        self._follows.pop(run_id, None)
+        self._connection.send(End(run_id=run_id, code=int(code)))
+        self._set_idle()
+
+    def _drop(self, run_id: str) -> bool:
+        follow = self._follows.pop(run_id, None)
+        if follow is not None:
+            follow.stop()
+        return follow is not None
+
+    def _set_idle(self) -> None:
+        """A socket that follows something is never idle; one that follows nothing may be so for a while."""
+        self._connection.idle_after(None if self._follows else self._settings.command_idle_timeout_s)

@@ -1,0 +1,110 @@
+"""``/v1/runs``: start, list, look at, cancel. Floor 6."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from runwire.contracts.run_store import RunFilter
+from runwire.errors import InvalidInput
+from runwire.ids import is_client_run_id, new_id
+from runwire.protocol.codec import decode_body
+from runwire.protocol.commands import StartRun, convert, parse_cursor
+from runwire.runs.state import RunStatus
+from runwire.web.access import current_user
+from runwire.web.responses import json_response, run_view
+from runwire.web.services import get_services
+
+PAGE = 50
+MOST_PAGE = 200
+MOST_EVENTS = 1_000
+EVENTS_BYTES = 4 * 1024 * 1024
+
+
+async def create_run(request: Request) -> Response:
+    """Start a run: 202, or 200 with the run that the same id and body started before."""
+    services = get_services(request)
+    body = decode_body(await request.body())
+    key = request.headers.get("idempotency-key")
+    if key is not None and isinstance(body, dict):
+        if not is_client_run_id(key):
+            raise InvalidInput("Idempotency-Key: it becomes the run id, so it must match [a-z0-9]{8,64}")
+        if body.setdefault("run_id", key) != key:
+            raise InvalidInput("run_id and Idempotency-Key differ; give one of them")
+    command = convert(body, StartRun)
+    created = await services.start_run(command, current_user(request), command.run_id or new_id())
+    return json_response(run_view(created.run.record), status=200 if created.existed else 202)
+
+
+async def list_runs(request: Request) -> Response:
+    """List the caller's runs, newest first."""
+    query = request.query_params
+    limit = _limit(query.get("limit"), PAGE, MOST_PAGE)
+    status = query.get("status")
+    if status is not None and status not in RunStatus.__members__:
+        raise InvalidInput(f"status: one of {', '.join(RunStatus)}, got {status[:20]!r}")
+    wanted = RunFilter(
+        limit=limit,
+        before=query.get("before"),
+        status=None if status is None else RunStatus(status),
+        agent=query.get("agent"),
+        thread_id=query.get("thread_id"),
+    )
+    page = await get_services(request).store.list(current_user(request), wanted)
+    return json_response({"data": [run_view(record) for record in page.runs], "next": page.next})
+
+
+async def get_run(request: Request) -> Response:
+    """Return one run, from one read."""
+    run = await get_services(request).store.get(request.path_params["run_id"], current_user(request))
+    return json_response(run_view(run.record))
+
+
+async def get_events(request: Request) -> Response:
+    """Return entries behind ``after`` as they are stored; ``next`` is the cursor for the following page."""
+    services = get_services(request)
+    run = await services.store.get(request.path_params["run_id"], current_user(request))
+    after = parse_cursor(request.query_params.get("after", "0"))
+    limit = _limit(request.query_params.get("limit"), MOST_EVENTS, MOST_EVENTS)
+    chunk = await services.bridge.read(run, after, entries=limit, size_bytes=EVENTS_BYTES)
+    last = chunk.first_seq + len(chunk.frames) - 1
+    more = bool(chunk.frames) and last < run.record.last_seq
+    following = b"%d" % last if more else b"null"
+    return json_response(b'{"data":[%b],"next":%b}' % (b",".join(chunk.frames), following))
+
+
+async def cancel_run(request: Request) -> Response:
+    """Ask a run to stop: 202; CANCELLED comes when its work has stopped."""
+    services = get_services(request)
+    run = await services.store.get(request.path_params["run_id"], current_user(request))
+    status = await services.cancel_run(run)
+    return json_response({"run_id": run.run_id, "status": status.value, "cancel": "requested"}, status=202)
+
+
+async def get_queue(request: Request) -> Response:
+    """Return the limits, the counts, and the places of the caller's own waiting runs."""
+    services = get_services(request)
+    view = await services.store.queue(current_user(request))
+    body: dict[str, Any] = {
+        "limits": {
+            "max_running": services.settings.max_running,
+            "queued_per_user": services.settings.queued_per_user,
+            "queued_runs": services.settings.queued_runs,
+        },
+        "queued": view.queued,
+        "running": view.running,
+        "waiting": view.waiting,
+        "data": [{"run_id": place.run_id, "position": place.position, "size": view.queued} for place in view.own],
+        "next": None,
+    }
+    return json_response(body)
+
+
+def _limit(text: str | None, default: int, most: int) -> int:
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
+        raise InvalidInput(f"limit: an integer from 1 to {most}, got {text[:20]!r}")
+    return int(text)

@@ -1,0 +1,83 @@
+"""Every path, its endpoint and its policy, in one table. Floor 6; a route without a policy does not start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Mount, Route
+
+from runwire.auth.policy import Policy
+from runwire.errors import StartupIncomplete
+from runwire.web import chat_ui
+from runwire.web.access import protected
+from runwire.web.body_limit import BodyBounds, BodyLimit
+from runwire.web.endpoints import agents, artifacts, documents, health, login, runs, traversal
+from runwire.web.endpoints.command_socket import command_socket
+from runwire.web.endpoints.follow_socket import follow_socket
+from runwire.web.socket_doors import SocketEndpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One route: ``method`` is an HTTP method, or WS for a socket (whose endpoint authenticates by its own first
+    steps).
+    """
+
+    method: str
+    path: str
+    endpoint: Callable[..., Any]
+    policy: Policy | None
+
+
+DOORS: tuple[Door, ...] = (
+    Door("GET", "/healthz", health.healthz, Policy.PUBLIC),
+    Door("GET", "/readyz", health.readyz, Policy.PUBLIC),
+    Door("POST", "/v1/login", login.log_in, Policy.PUBLIC),
+    Door("POST", "/v1/logout", login.log_out, Policy.USER),
+    Door("GET", "/v1/me", login.who_am_i, Policy.USER),
+    Door("POST", "/v1/tickets", login.issue_ticket, Policy.USER),
+    Door("GET", "/v1/agents", agents.list_agents, Policy.USER),
+    Door("POST", "/v1/runs", runs.create_run, Policy.USER),
+    Door("GET", "/v1/runs", runs.list_runs, Policy.USER),
+    Door("GET", "/v1/runs/{run_id}", runs.get_run, Policy.USER),
+    Door("GET", "/v1/runs/{run_id}/events", runs.get_events, Policy.USER),
+    Door("POST", "/v1/runs/{run_id}/cancel", runs.cancel_run, Policy.USER),
+    Door("GET", "/v1/runs/{run_id}/artifacts", artifacts.list_artifacts, Policy.USER),
+    Door("GET", "/v1/runs/{run_id}/artifacts/{artifact_id}", artifacts.get_artifact, Policy.USER),
+    Door("GET", "/v1/runs/{run_id}/traversal", traversal.get_traversal, Policy.USER),
+    Door("GET", "/v1/queue", runs.get_queue, Policy.USER),
+    Door("GET", "/openapi.json", documents.get_document, Policy.PUBLIC),
+    Door("GET", "/asyncapi.json", documents.get_document, Policy.PUBLIC),
+    Door("GET", "/schema", documents.list_schemas, Policy.PUBLIC),
+    Door("GET", "/schema/{name}", documents.get_document, Policy.PUBLIC),
+    Door("WS", "/ws", command_socket, Policy.USER),
+    Door("WS", "/ws/runs/{run_id}", follow_socket, Policy.USER),
+    Door("GET", "/", chat_ui.page, Policy.PUBLIC),
+    Door("GET", "/login", chat_ui.page, Policy.PUBLIC),
+)
+
+
+def build_routes(body: BodyBounds, samples: Path | None, doors: tuple[Door, ...] = DOORS) -> list[BaseRoute]:
+    """Return the HTTP routes. Raises StartupIncomplete for a door, of either kind, without a policy."""
+    routes: list[BaseRoute] = []
+    for door in doors:
+        if door.policy is None:
+            raise StartupIncomplete(f"the route {door.method} {door.path} declares no policy")
+        if door.method != "WS":
+            endpoint = protected(door.endpoint, door.policy)
+            limit = Middleware(BodyLimit, bounds=body)
+            routes.append(Route(door.path, endpoint, methods=[door.method], middleware=[limit]))
+    if chat_ui.ASSETS.is_dir():  # the page may not be built
+        routes.append(Mount("/assets", chat_ui.assets()))
+    if samples is not None:
+        routes.append(Mount("/samples", chat_ui.samples(samples)))
+    return routes
+
+
+def socket_paths(doors: tuple[Door, ...] = DOORS) -> list[tuple[str, SocketEndpoint]]:
+    """Return the sockets' paths with their endpoints."""
+    return [(door.path, door.endpoint) for door in doors if door.method == "WS"]

@@ -1,0 +1,112 @@
+"""What endpoints work with: one frozen value, put together at start-up. Floor 6."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.datastructures import State
+from starlette.requests import HTTPConnection
+from starlette.websockets import WebSocket
+
+from runwire.agents.registry import AgentRegistry
+from runwire.clock import Clock
+from runwire.contracts.actors import OwnedRun, User
+from runwire.contracts.artifacts import ArtifactStore
+from runwire.contracts.authenticator import Authenticator
+from runwire.contracts.browser import BrowserPool
+from runwire.contracts.run_store import Created, RunStore
+from runwire.contracts.traversals import TraversalStore
+from runwire.engine.bridge import AgentWebSocketBridge
+from runwire.engine.factory import ExecutionEngineFactory
+from runwire.engine.presence import DisconnectWatch
+from runwire.engine.user_engine import UserExecutionContext
+from runwire.errors import ServerStopping, StartupIncomplete
+from runwire.ids import new_id
+from runwire.protocol.commands import StartRun
+from runwire.runs.state import RunStatus
+from runwire.settings import Settings
+from runwire.web.connection import Connections, SocketConnection
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything an endpoint may reach."""
+
+    settings: Settings
+    clock: Clock
+    bridge: AgentWebSocketBridge
+    engines: ExecutionEngineFactory
+    store: RunStore
+    registry: AgentRegistry
+    artifacts: ArtifactStore
+    traversals: TraversalStore
+    authenticator: Authenticator
+    connections: Connections
+    presence: DisconnectWatch
+    browser: Callable[[], BrowserPool | None]
+    health: Callable[[], dict[str, Any]]
+    """What is wrong, by part, and the numbers that ``/readyz`` shows."""
+
+    async def start_run(self, command: StartRun, user: User, run_id: str) -> Created:
+        """Start a run for ``user``; the same for every door. ``run_id`` is the client's own or a new one."""
+        if self.connections.draining:
+            raise ServerStopping("the server is stopping; ask again after its restart", retry_after_s=2.0)
+        context = UserExecutionContext(user.id, command.thread_id or new_id(), run_id)
+        created = await self.engines.create_for_user(context).start(command, user)
+        if command.on_disconnect == "cancel" and not created.existed:
+            self.presence.watch(created.run, self.bridge.followers_of(run_id))
+        return created
+
+    async def cancel_run(self, run: OwnedRun) -> RunStatus:
+        """Ask a run to stop; the same for every door."""
+        record = run.record
+        context = UserExecutionContext(record.owner_id, record.thread_id, record.id)
+        return await self.engines.create_for_user(context).cancel(run)
+
+
+def make_connection(websocket: WebSocket, services: Services) -> SocketConnection:
+    """Return the connection behind an upgrade request, not yet accepted."""
+    return SocketConnection(
+        websocket,
+        authenticator=services.authenticator,
+        settings=services.settings,
+        clock=services.clock,
+        connections=services.connections,
+    )
+
+
+def get_agent_websocket_bridge(state: State) -> AgentWebSocketBridge:
+    """Return the bridge that start-up made. Raises StartupIncomplete."""
+    return _required(state, "agent_websocket_bridge", AgentWebSocketBridge)
+
+
+def get_execution_engine_factory(state: State) -> ExecutionEngineFactory:
+    """Return the engine factory that start-up made. Raises StartupIncomplete."""
+    return _required(state, "execution_engine_factory", ExecutionEngineFactory)
+
+
+def get_services(connection: HTTPConnection[Any]) -> Services:
+    """Return the services of the app that serves this connection. Raises StartupIncomplete."""
+    return _required(connection.app.state, "services", Services)
+
+
+def _required(state: State, name: str, kind: type[T]) -> T:
+    value = getattr(state, name, None)
+    if not isinstance(value, kind):
+        raise StartupIncomplete(f"app.state.{name} is missing: the start-up step that makes it has not run")
+    return value
+
+
+def check_complete(state: State) -> None:
+    """Refuse to serve unless every start-up step has left what it makes. Raises StartupIncomplete that names
+    the step.
+    """
+    bridge = get_agent_websocket_bridge(state)
+    engines = get_execution_engine_factory(state)
+    services = _required(state, "services", Services)
+    if engines.bridge is not bridge or services.bridge is not bridge or services.engines is not engines:
+        raise StartupIncomplete("start-up made two bridges or factories: every part must hold the same one")

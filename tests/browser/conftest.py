@@ -1,0 +1,125 @@
+"""What the browser tests share: a real static site, a real browser host, and a look at what is left behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from runwire.browser.executable import why_unavailable
+from runwire.browser.host import BrowserHost
+from runwire.browser.processes import descendants
+from runwire.browser.settings import BrowserHostSettings
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PAGES = Path(__file__).parent / "pages"
+WITHOUT_BROWSER = why_unavailable(os.environ.get("RUNWIRE_BROWSER_EXECUTABLE", ""))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies in this folder, and skip it, with the reason, where no Chromium is."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if WITHOUT_BROWSER:
+                item.add_marker(pytest.mark.skip(reason=WITHOUT_BROWSER))
+
+
+class _Handler(SimpleHTTPRequestHandler):
+    """``/samples/`` is the examples folder, ``/redirect?to=…`` redirects, everything else is the tests' own pages."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/redirect?to="):
+            self.send_response(302)
+            self.send_header("Location", self.path.partition("=")[2])
+            self.end_headers()
+            return
+        super().do_GET()
+
+    def translate_path(self, path: str) -> str:
+        plain = path.partition("?")[0].partition("#")[0]
+        root, rest = (EXAMPLES, plain[9:]) if plain.startswith("/samples/") else (PAGES, plain.lstrip("/"))
+        return str(root / rest)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    """Serve the sample shop and the tests' pages on a random port; yield the origin."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(2)
+
+
+def eventually(holds: Callable[[], bool], limit_s: float) -> bool:
+    """Return whether the condition came true within ``limit_s`` seconds."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.02)
+    return holds()
+
+
+def _threads() -> set[threading.Thread]:
+    """Return the threads but those of ``asyncio.to_thread``: the test's own loop keeps them until it ends."""
+    return {thread for thread in threading.enumerate() if not thread.name.startswith("asyncio_")}
+
+
+def _own(others: set[int]) -> set[int]:
+    """Return the processes that the test started: not those of a module's host, which may open pages meanwhile."""
+    theirs = {child for pid in others for child in descendants(pid)}
+    return set(descendants(os.getpid())) - others - theirs
+
+
+@pytest.fixture
+def nothing_left() -> Iterator[None]:
+    """Fail the test if it leaves a process of the driver or of Chromium, or a thread, behind."""
+    others, threads = set(descendants(os.getpid())), _threads()
+    yield
+    assert eventually(lambda: not _own(others), 2.0), "processes were left behind"
+    assert eventually(lambda: _threads() <= threads, 2.0), "threads were left behind"
+
+
+MakeHost = Callable[..., BrowserHost]
+
+
+@pytest.fixture
+def make_host(site: str, nothing_left: None) -> Iterator[MakeHost]:
+    """Return a function that makes a host with the given settings; it is closed after the test."""
+    made: list[BrowserHost] = []
+
+    def make(**settings: object) -> BrowserHost:
+        executable = os.environ.get("RUNWIRE_BROWSER_EXECUTABLE", "")
+        chosen = BrowserHostSettings(**{"executable": executable, **settings})  # type: ignore[arg-type]
+        made.append(BrowserHost(chosen, sample_origin=lambda: site))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def host(site: str) -> Iterator[BrowserHost]:
+    """One host for the tests of a module that only use it."""
+    executable = os.environ.get("RUNWIRE_BROWSER_EXECUTABLE", "")
+    made = BrowserHost(BrowserHostSettings(executable=executable), sample_origin=lambda: site)
+    yield made
+    made.close()

@@ -1,0 +1,120 @@
+"""Mission B6: cancel is valid at any moment and means stopped (protocol, section 4, ``run.cancel``)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.conftest import MakeServer
+from tests.support.database import assert_log_is_whole
+from tests.support.deadlines import eventually_async
+from tests.support.embedded import EmbeddedServer
+from tests.support.gates import Gate
+from tests.support.http import ended, start
+from tests.support.sockets import conversing, statuses
+
+HANG = {"steps": [{"text": "begun"}, {"hang": "async"}]}
+GRACE_S = 0.3
+
+
+async def test_b6_cancel_while_running(server: EmbeddedServer) -> None:
+    async with conversing(server) as socket:
+        run_id = (await socket.ok("run.start", agent="scripted", input=HANG))["run_id"]
+        await eventually_async(lambda: len(server.frames(run_id)) == 4, "the agent hangs")
+        result = await socket.ok("run.cancel", run_id=run_id)
+        assert result == {"run_id": run_id, "status": "RUNNING", "cancel": "requested"}
+        assert (await socket.until_end(run_id))["code"] == 1000
+    entries = server.entries(run_id)
+    assert_log_is_whole(entries)
+    assert statuses(entries) == ["QUEUED", "RUNNING", "CANCELLED"]
+    assert entries[-1]["data"]["reason"] == "requested"
+    assert entries[-2]["data"]["type"] == "TEXT_MESSAGE_END", "what was open is closed"
+
+
+async def test_b6_cancel_right_behind_the_start_on_the_same_socket_finds_it(server: EmbeddedServer) -> None:
+    for number in range(20):
+        run_id = f"cancelledatonce{number:03}"
+        async with conversing(server) as socket:
+            start_it = {"id": 1, "op": "run.start", "agent": "scripted", "input": HANG, "run_id": run_id}
+            await socket.send(start_it)
+            await socket.send({"id": 2, "op": "run.cancel", "run_id": run_id})
+            reply = await socket.until("reply", id=2)
+            assert (reply["ok"], reply["result"]["cancel"]) == (True, "requested")
+            assert (await socket.until_end(run_id))["code"] == 1000
+        assert statuses(server.entries(run_id))[-1] == "CANCELLED"
+        assert_log_is_whole(server.entries(run_id))
+
+
+async def test_b6_cancel_while_queued_never_runs_it(make_server: MakeServer, gate: Gate) -> None:
+    server = make_server(max_running=1)
+    async with conversing(server) as socket:
+        await socket.ok("run.start", agent="gated", input={"gate": gate.name})
+        waiting = (await socket.ok("run.start", agent="facts"))["run_id"]
+        assert (await socket.ok("run.cancel", run_id=waiting))["status"] == "CANCELLED"
+        assert (await socket.until_end(waiting))["code"] == 1000
+        gate.open()
+    entries = server.entries(waiting)
+    assert statuses(entries) == ["QUEUED", "CANCELLED"]
+    assert entries[-1]["data"]["reason"] == "requested"
+
+
+async def test_cancel_of_an_ended_run_changes_nothing(server: EmbeddedServer) -> None:
+    async with conversing(server) as socket:
+        run_id = (await socket.ok("run.start", agent="echo", input="x"))["run_id"]
+        await socket.until("end")
+        stored = server.frames(run_id)
+        assert (await socket.ok("run.cancel", run_id=run_id))["status"] == "SUCCEEDED"
+    assert server.frames(run_id) == stored
+
+
+async def test_cancelling_twice_at_once_is_one_cancel(server: EmbeddedServer) -> None:
+    async with server.http() as http:
+        run_id = await start(http, "scripted", HANG)
+        answers = await asyncio.gather(*(http.post(f"/v1/runs/{run_id}/cancel") for _ in range(10)))
+        assert {answer.status_code for answer in answers} == {202}
+        await ended(server, run_id)
+    assert statuses(server.entries(run_id))[-1] == "CANCELLED"
+    assert_log_is_whole(server.entries(run_id))
+
+
+async def test_the_wish_is_stored_before_the_answer(server: EmbeddedServer, gate: Gate) -> None:
+    """Code that never looks up cannot stop; the wish is in the database all the same, for whoever recovers the run."""
+    async with server.http() as http:
+        run_id = await start(http, "blocked", {"gate": gate.name})
+        assert await asyncio.to_thread(gate.arrived.wait, 2)
+        assert (await http.post(f"/v1/runs/{run_id}/cancel")).status_code == 202
+        view = (await http.get(f"/v1/runs/{run_id}")).json()
+        assert (view["status"], view["cancel_requested"]) == ("RUNNING", True)
+        gate.open()
+        assert (await ended(server, run_id))["status"] == "CANCELLED"
+
+
+@pytest.mark.parametrize("agent", ["swallows", "blocked"])
+async def test_work_that_does_not_stop_is_given_up_after_the_grace(
+    make_server: MakeServer, gate: Gate, agent: str
+) -> None:
+    server = make_server(cancel_grace_s=GRACE_S, max_running=1)
+    async with server.http() as http:
+        run_id = await start(http, agent, {"gate": gate.name})
+        await eventually_async(lambda: server.status(run_id) == "RUNNING", "it runs")
+        await http.post(f"/v1/runs/{run_id}/cancel")
+        end = await ended(server, run_id)
+        assert (end["status"], end["error"]["code"]) == ("FAILED", "stuck_thread")
+        assert (await ended(server, await start(http, "echo", "next")))["status"] == "SUCCEEDED", "its place is free"
+        assert (await http.get("/readyz")).json()["stuck_threads"] == 1
+
+
+async def test_a_given_up_thread_writes_nothing_any_more(make_server: MakeServer, gate: Gate) -> None:
+    """Its fence is gone: what it says and how it ends comes too late (protocol, L5)."""
+    server = make_server(cancel_grace_s=GRACE_S)
+    async with server.http() as http:
+        run_id = await start(http, "blocked", {"gate": gate.name})
+        assert await asyncio.to_thread(gate.arrived.wait, 2)
+        await http.post(f"/v1/runs/{run_id}/cancel")
+        await ended(server, run_id)
+        stored = server.frames(run_id)
+        gate.open()
+        await eventually_async(lambda: server.services.health()["stuck_threads"] == 0, "the thread ends")
+        await ended(server, await start(http, "echo", "a later commit"))
+    assert server.frames(run_id) == stored

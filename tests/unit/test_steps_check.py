@@ -1,0 +1,63 @@
+"""``runwire check``: test files are checked without running them; the place of a fault and the exit code are exact."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runwire.__main__ import main
+from runwire.protocol.steps.testfile import MAX_TEXT
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples/tests"
+GOOD = 'steps: [Click "Add", Verify text "Added"]\n'
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_example_is_sound(capsys: pytest.CaptureFixture[str]) -> None:
+    files = sorted(str(file) for file in EXAMPLES.glob("*.yaml"))
+    assert files
+    assert main(["check", *files]) == 0
+    assert [line.split(": ok, ")[0] for line in capsys.readouterr().out.splitlines()] == files
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('steps:\n  - Click "Add"\n  - Reload\n  - Click\n', "step 3: no target given"),
+        ("steps:\n  - Juggle\n", "step 1: "),
+        ('steps:\n  - Reload\n  - Verify text "${nme}"\n', "step 2: unknown variable ${nme}; known are none"),
+        ("steps: [Reload]\nstep_timeout_s: 0\n", "step_timeout_s: a number of seconds above 0"),
+        ("steps: [\n", "the test is no YAML: line 2: "),
+        ('{"steps": ["Reload"],}', "the test is no JSON: line 1: "),
+        ("", "a browser test is an object with steps, not nothing"),
+        ("name: a\nname: b\nsteps: [Reload]\n", "the key 'name' stands twice"),
+        ("#" * (MAX_TEXT + 1), f"the test is longer than {MAX_TEXT} characters"),
+    ],
+)
+def test_a_fault_is_told_with_its_place(
+    written: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    (written / "test.yaml").write_text(text, encoding="utf-8")
+    assert main(["check", "test.yaml"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"test.yaml: {said}")
+
+
+def test_one_faulty_file_hides_no_other(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (written / "good.yaml").write_text(GOOD, encoding="utf-8")
+    (written / "binary.yaml").write_bytes(b"steps: \xff")
+    (written / "rows.yaml").write_text(GOOD + "data: [{x: 1}, {x: 2}]\n", encoding="utf-8")
+    assert main(["check", "absent.yaml", "good.yaml", "binary.yaml", "rows.yaml"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == ["good.yaml: ok, 2 steps", "rows.yaml: ok, 2 steps × 2 rows"]
+    assert printed.err.splitlines() == [
+        "absent.yaml: cannot be read: No such file or directory",
+        "binary.yaml: is no UTF-8 text: byte 7",
+    ]
