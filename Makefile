@@ -73,10 +73,14 @@ run: $(STAMPS)/local $(STAMPS)/web $(STAMPS)/chromium ## Set up what is missing 
 	@exec $(BIN)/runwire serve
 
 ##@ Trust
+# A test with real processes and deadlines may miss one on a starved machine. It is run once more, with the first failure
+# in the summary; six failures in one suite, or one of a unit test, are believed at once (docs/decisions/0001-packaging.md).
+ONCE_MORE := --reruns 1 --max-suite-reruns 5 --rerun-exclude-path tests/unit --rerun-show-tracebacks
+
 .PHONY: test
 test: setup $(STAMPS)/web $(STAMPS)/chromium ## Set up everything and run the whole suite, browser tests included
 	@cat $(STAMPS)/web $(STAMPS)/chromium
-	$(BIN)/python -m pytest -m 'not faults'
+	$(BIN)/python -m pytest -m 'not faults' $(ONCE_MORE)
 	scripts/web.sh test
 
 .PHONY: coverage
