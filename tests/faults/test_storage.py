@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import resource
 import sqlite3
 import time
@@ -22,7 +23,7 @@ from tests.faults.door import call
 from tests.faults.history import History
 from tests.faults.inside import InsideServer
 from tests.faults.journal import read_journals
-from tests.faults.observer import Address, Observer, follow
+from tests.faults.observer import Address, Observer, Wish, follow
 from tests.faults.server import Server
 from tests.faults.tmpfs import small_disk
 
@@ -122,6 +123,31 @@ def locked(data: Path) -> sqlite3.Connection:
     foreign = sqlite3.connect(data / "runwire.db", isolation_level=None)
     foreign.execute("BEGIN IMMEDIATE")
     return foreign
+
+
+async def test_a_new_run_does_not_join_the_wait_for_a_storage_that_is_away(
+    make_data: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one is the attempt that finds the storage healed; who comes later is refused at once."""
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(writer, "STALL_S", 0.2)
+    async with running(make_data()) as inside:
+        foreign = locked(inside.data)
+        try:
+            first = asyncio.create_task(start_run(inside.address, "echo", "first"))
+            await until_ready(inside.address, 503, 3.0)
+            await asyncio.sleep(0.3)  # the stall is measured from a try that began before readiness was lost
+            async with asyncio.timeout(0.5):
+                status, problem = await call(inside.address, "POST", "/v1/runs", {"agent": "echo", "input": "later"})
+            assert status == 503, problem
+            assert problem["retryable"] is True
+            assert "locked" in problem["detail"]
+            assert not first.done()
+        finally:
+            foreign.close()
+        run_id = await first
+        assert await (await follow(inside.address, run_id)).ended(5.0) == 1000
+        assert await start_run(inside.address, "echo", "afterwards")
 
 
 async def test_a_lock_held_by_another_process_for_seconds_is_waited_for(
@@ -272,19 +298,33 @@ async def test_a_read_only_data_folder_is_one_clear_line_and_exit_code_2(
         assert "read-only" in server.log.lower(), server.log
 
 
-async def test_a_torn_write_ahead_log_leaves_a_whole_log(server: Server) -> None:
-    """The last bytes of the log are garbage after a kill: what is left is contiguous, and the run ends truthfully."""
+def tear(log: Path) -> None:
+    """Overwrite the end with garbage."""
+    with log.open("r+b") as file:
+        file.seek(-2_000, 2)
+        file.write(b"\xde\xad" * 1_000)
+
+
+def halve(log: Path) -> None:
+    """Cut the second half off."""
+    os.truncate(log, log.stat().st_size // 2)
+
+
+@pytest.mark.parametrize("damage", [tear, halve])
+async def test_a_damaged_write_ahead_log_leaves_a_whole_log(server: Server, damage: Callable[[Path], None]) -> None:
+    """Commits are gone after a kill: what is left is contiguous, the run ends truthfully, and who comes back is told
+    that the epoch has changed.
+    """
     run_id = await server.run("journaled", {**SCRIPT, "journals": str(server.journals)})
     observer = await follow(server.address, run_id)
     await observer.until_seq(60, 5.0)
     await server.kill()
-    wal = server.data / "runwire.db-wal"
-    with wal.open("r+b") as file:
-        file.seek(-2_000, 2)
-        file.write(b"\xde\xad" * 1_000)
+    damage(server.data / "runwire.db-wal")
     assert await server.start(), server.log
-    again = await follow(server.address, run_id)
+    connected = observer.frames()[0]
+    again = await follow(server.address, run_id, Wish(after=observer.entries()[-1].seq, epoch=connected.epoch))
     assert await again.ended(5.0) == 1000
+    assert [frame.reason for frame in again.frames() if frame.type == "reset"] == ["epoch"]
     history = History()
     history.add(again, run_id)
     history.check(server.logs())

@@ -2,21 +2,28 @@
 thread.
 
 WAL with ``synchronous=NORMAL`` survives ``kill -9`` of the process. A crash of the whole machine may lose the last
-commits: then the incarnation, and with it every epoch, changes (protocol, L6).
+commits, and so does a log that was damaged while nobody had it open: then the incarnation, and with it every epoch,
+changes (protocol, L6).
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy import event
 from sqlalchemy.pool import NullPool
 
 from runwire.errors import DatabaseOutOfDate, StorageUnavailable
+from runwire.persistence.wal_index import commits_were_lost
+
+log = structlog.get_logger(__name__)
 
 Engine = sa.Engine
 """What opening a database gives; named here so that the wiring need not know SQLAlchemy."""
@@ -45,7 +52,11 @@ def open_engine(path: Path, *, read_only: bool = False) -> sa.Engine:
 
     Each connection belongs to the thread that asked for it and is closed by it (no pool): the writer and the readers
     keep one each for their life.
+
+    Before the first of them recovers a log that a kill left, the log is looked at: if commits are gone from it, the
+    database gets a new incarnation.
     """
+    _renew_if_commits_were_lost(path)
     url = sa.URL.create("sqlite", database=str(path))
     engine = sa.create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
 
@@ -68,6 +79,14 @@ def open_engine(path: Path, *, read_only: bool = False) -> sa.Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _renew_if_commits_were_lost(path: Path) -> None:
+    with suppress(sqlite3.DatabaseError):  # whoever opens it next says what is wrong with it
+        if commits_were_lost(path):
+            log.error("database.commits_lost", path=str(path), advice="every epoch changes; look at the disk")
+            with closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute("UPDATE meta SET value = ? WHERE key = 'incarnation'", (secrets.token_hex(4),))
 
 
 def check_schema(engine: sa.Engine) -> None:

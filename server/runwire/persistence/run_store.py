@@ -64,6 +64,7 @@ class SqlRunStore:
 
     async def create(self, new: NewRun, actor: User) -> Created:
         """Store the run with its first entry; see the contract."""
+        self._writer.refuse_if_stalled()
         return await self._write(partial(self._create, new, actor))
 
     def _create(self, new: NewRun, actor: User, tx: Transaction) -> Created:

@@ -37,6 +37,9 @@ RETRY_STORAGE_S = 30.0
 """How long a commit is tried again while the disk is full, read-only or locked, before its callers are told; a guess.
 """
 
+STALL_S = 2.0
+"""How long a commit has been tried again when new requests are refused at once instead of joining the wait; a guess."""
+
 WAL_CHECK_S = 1.0
 """How often the size of the write-ahead log is looked at, at most."""
 
@@ -105,6 +108,7 @@ class LogWriter:
         self._closing = threading.Event()
         self.failure: str | None = None
         """What is wrong with the storage right now, for ``/readyz``; None when the last commit succeeded."""
+        self._trying_since: float | None = None
 
     def start(self, listener: CommitListener) -> None:
         """Start the thread; ``listener`` hears of every commit."""
@@ -115,6 +119,15 @@ class LogWriter:
     def alive(self) -> bool:
         """Whether the thread runs; without it nothing can be stored."""
         return self._thread.alive
+
+    def refuse_if_stalled(self) -> None:
+        """Refuse what need not wait for a storage that is away; any thread. Raises StorageUnavailable.
+
+        Whoever comes while no commit is being tried again is let in: it is the attempt that finds the storage healed.
+        """
+        since = self._trying_since
+        if since is not None and time.monotonic() - since > STALL_S:
+            raise StorageUnavailable(f"the database cannot be written: {self.failure}")
 
     def submit(self, work: Work) -> None:
         """Add work; any thread, never blocks. Bounded by the callers: appenders have a window, requests a limit."""
@@ -160,8 +173,15 @@ class LogWriter:
                     log.info("storage.wal_not_emptied", error="a reader holds it")
 
     def _commit(self, connection: sqlite3.Connection, items: list[Work]) -> None:
+        """Commit ``items``, or refuse them."""
+        try:
+            self._commit_or_try_again(connection, items)
+        finally:
+            self._trying_since = None
+
+    def _commit_or_try_again(self, connection: sqlite3.Connection, items: list[Work]) -> None:
         """Commit ``items``, trying again while the storage is unavailable and apart when one of them is at fault."""
-        deadline = time.monotonic() + RETRY_STORAGE_S
+        started = time.monotonic()
         pause_s = RETRY_FIRST_S
         while True:
             try:
@@ -170,9 +190,9 @@ class LogWriter:
                 if not _is_storage_trouble(error):
                     self._commit_apart(connection, items, error)
                     return
-                self.failure = str(error)
+                self.failure, self._trying_since = str(error), started
                 log.error("storage.unavailable", error=self.failure, items=len(items))
-                if time.monotonic() >= deadline or self._closing.is_set():
+                if time.monotonic() >= started + RETRY_STORAGE_S or self._closing.is_set():
                     self._give_up(items)
                     return
                 self._closing.wait(pause_s)
