@@ -110,7 +110,7 @@ class RunnerThread:
         asyncio.set_event_loop(loop)
         try:
             while (assignment := self._next()) is not None:
-                outcome, clean = self._execute(loop, assignment)
+                outcome, clean = execute(loop, assignment)
                 # Offer first, then end: the slot that the end gives back may be claimed for this very thread at once.
                 keep = clean and self._idle.offer(self)
                 assignment.finish(outcome)
@@ -126,35 +126,39 @@ class RunnerThread:
             if assignment is not None or self._retired or self._idle.withdraw(self):
                 return assignment
 
-    def _execute(self, loop: RunnerLoop, assignment: Assignment) -> tuple[Outcome, bool]:
-        """Return how the run ended, and whether thread and loop are as clean as before."""
-        try:
-            instance = assignment.make()
-        except BaseException as error:  # the agent's constructor may raise anything, and the run must end all the same
-            return Outcome.failed("startup_failed", f"the agent could not be made: {_told(error)}"), False
-        try:
-            arguments = decode_body(assignment.claimed.input)
-            if instance.style is AgentStyle.FUNCTION:
-                return self._call_function(assignment, instance, arguments), False
-            execution = _Execution(loop, assignment, instance, arguments)
-            try:
-                return loop.run_until_complete(execution.run())
-            except BaseException as error:  # SystemExit and KeyboardInterrupt of a task leave run_until_complete
-                loop.run_until_complete(execution.abandon())
-                return outcome_of_error(error), False
-        except BaseException as error:  # the edge between the agent's code and ours; the run must end all the same
-            return outcome_of_error(error), False
-        finally:
-            assignment.stop.arm(None)
 
-    def _call_function(self, assignment: Assignment, instance: AgentInstance, arguments: Any) -> Outcome:
-        context = assignment.blocking_context()
+def execute(loop: RunnerLoop, assignment: Assignment) -> tuple[Outcome, bool]:
+    """Execute one attempt on the calling thread; return how the run ended, and whether thread and loop are as clean as
+    before. Raises nothing.
+    """
+    try:
+        instance = assignment.make()
+    except BaseException as error:  # the agent's constructor may raise anything, and the run must end all the same
+        return Outcome.failed("startup_failed", f"the agent could not be made: {_told(error)}"), False
+    try:
+        arguments = decode_body(assignment.claimed.input)
+        if instance.style is AgentStyle.FUNCTION:
+            return _call_function(assignment, instance, arguments), False
+        execution = _Execution(loop, assignment, instance, arguments)
         try:
-            returned = instance.call(context, arguments)
-            context.close_message()
-        except BaseException as error:  # as above
-            return outcome_of_stop(assignment.stop) or outcome_of_error(error)
-        return outcome_of_stop(assignment.stop) or outcome_of_result(returned)
+            return loop.run_until_complete(execution.run())
+        except BaseException as error:  # SystemExit and KeyboardInterrupt of a task leave run_until_complete
+            loop.run_until_complete(execution.abandon())
+            return outcome_of_error(error), False
+    except BaseException as error:  # the edge between the agent's code and ours; the run must end all the same
+        return outcome_of_error(error), False
+    finally:
+        assignment.stop.arm(None)
+
+
+def _call_function(assignment: Assignment, instance: AgentInstance, arguments: Any) -> Outcome:
+    context = assignment.blocking_context()
+    try:
+        returned = instance.call(context, arguments)
+        context.close_message()
+    except BaseException as error:  # as above
+        return outcome_of_stop(assignment.stop) or outcome_of_error(error)
+    return outcome_of_stop(assignment.stop) or outcome_of_result(returned)
 
 
 class _Execution:
