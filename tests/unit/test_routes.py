@@ -7,6 +7,7 @@ import pytest
 from runwire.auth.policy import Policy
 from runwire.errors import StartupIncomplete
 from runwire.web.body_limit import BodyBounds
+from runwire.web.door_counts import DoorCounts
 from runwire.web.routes import DOORS, Door, build_routes
 
 PUBLIC = {
@@ -29,7 +30,7 @@ def test_nothing_is_public_but_what_must_be() -> None:
 def test_a_door_without_a_policy_does_not_start() -> None:
     door = Door("GET", "/v1/forgotten", DOORS[0].endpoint, None)
     with pytest.raises(StartupIncomplete, match="GET /v1/forgotten declares no policy"):
-        build_routes(BodyBounds(1_000, 1.0), None, (*DOORS, door))
+        build_routes(BodyBounds(1_000, 1.0), None, DoorCounts(), (*DOORS, door))
 
 
 def test_no_door_changes_anything_by_get() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runwire.__main__ import main
-from runwire.protocol.steps.testfile import MAX_TEXT
+from runwire.protocol.steps.shape import MAX_TEXT
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples/tests"
 GOOD = 'steps: [Click "Add", Verify text "Added"]\n'

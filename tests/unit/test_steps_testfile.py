@@ -9,8 +9,9 @@ import pytest
 
 from runwire.errors import InvalidInput
 from runwire.protocol.steps import actions as do
+from runwire.protocol.steps.shape import INPUT_SCHEMA
 from runwire.protocol.steps.target import Target
-from runwire.protocol.steps.testfile import INPUT_SCHEMA, BrowserTest, parse_test
+from runwire.protocol.steps.testfile import BrowserTest, parse_test
 from runwire.protocol.steps.variables import expand
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "tests").glob("*.yaml"))

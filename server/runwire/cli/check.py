@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from runwire.errors import InvalidInput
-from runwire.protocol.steps.testfile import MAX_TEXT, parse_test
+from runwire.protocol.steps.shape import MAX_TEXT
 
 SOUND, FAULTY = 0, 1
 """The exit codes; 2 is a wrong command line."""
@@ -42,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _summary(path: Path) -> str:
     """Return what the test holds. Raises InvalidInput, such as ``step 3: no target given``."""
+    from runwire.protocol.steps.testfile import parse_test  # with the language's tables; other commands need none
+
     test = parse_test(_read(path))
     rows = f" × {len(test.data)} rows" if test.data else ""
     return f"ok, {len(test.steps)} steps{rows}"

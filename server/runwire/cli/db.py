@@ -20,7 +20,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     actions = parser.add_subparsers(dest="action", required=True)
     _add(actions, "upgrade", upgrade, "bring the schema up to date, making the database if there is none")
     _add(actions, "check", check, "say whether the schema is the one of this version")
-    pruning = _add(actions, "prune", prune, "remove the entries of old ended runs; their terminal entry stays")
+    pruning = _add(actions, "prune", prune, "remove entries and artifacts of old ended runs")
     pruning.add_argument(
         "--older-than", required=True, metavar="AGE", help="such as 30d, 12h or 90m, since the run ended"
     )
@@ -69,14 +69,18 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def prune(arguments: argparse.Namespace) -> int:
-    """Remove the entries of old ended runs."""
+    """Remove the entries of old ended runs but for the terminal one, their artifacts, and abandoned files."""
     from runwire.clock import SystemClock
-    from runwire.persistence import database, retention
+    from runwire.persistence import database, leftovers, retention
 
-    engine = database.open_engine(database.database_file(settings_from(arguments).data_path))
+    data = settings_from(arguments).data_path
+    engine = database.open_engine(database.database_file(data))
     database.check_schema(engine)
-    done = retention.prune(engine, SystemClock().now_ms() - parse_age_ms(arguments.older_than))
-    print(f"pruned {done.runs} runs, {done.entries} entries")
+    before_ms = SystemClock().now_ms() - parse_age_ms(arguments.older_than)
+    done = retention.prune(engine, before_ms)
+    cleared = leftovers.clear(engine, data, before_ms)
+    print(f"pruned {done.runs} runs, {done.entries} entries, {cleared.artifacts} artifacts")
+    print(f"removed {cleared.abandoned} abandoned files; {cleared.size_bytes} bytes of files in all")
     return 0
 
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from runwire.errors import ForeignThread
-from runwire.protocol.steps.actions import Action
 from runwire.protocol.steps.target import Target
+
+if TYPE_CHECKING:
+    from runwire.protocol.steps.actions import Action
 
 __all__ = ["BrowserConfig", "BrowserLease", "BrowserPool", "ForeignThread", "PageHandle", "Target"]
 

@@ -1,4 +1,5 @@
 """Keeping the database small and safe: prune, backup, restore. Floor 4; admin commands, one thread, blocking.
+The files beside it are ``leftovers.py``'s.
 
 Prune and backup work beside a running server; restore needs the data folder for itself.
 """

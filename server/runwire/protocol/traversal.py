@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, is_dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from runwire.protocol.steps.actions import Action
 from runwire.protocol.steps.target import Target
+
+if TYPE_CHECKING:
+    from runwire.protocol.steps.actions import Action
 
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 _NOT_TOLD = frozenset({"content"})

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from runwire.errors import RunwireError
 from runwire.web.body_limit import BodyBounds
+from runwire.web.door_counts import DoorCounts
 from runwire.web.error_map import on_client_left, on_http_exception, on_runwire_error, on_unforeseen
 from runwire.web.routes import build_routes, socket_paths
 from runwire.web.socket_doors import SocketDoors
@@ -20,8 +21,9 @@ def build_app(body: BodyBounds, samples: Path | None) -> tuple[Starlette, Socket
 
     Without its services: start-up puts them into ``app.state`` before the server listens.
     """
+    counts = DoorCounts()
     app = Starlette(
-        routes=build_routes(body, samples),
+        routes=build_routes(body, samples, counts),
         exception_handlers={
             RunwireError: on_runwire_error,
             HTTPException: on_http_exception,
@@ -29,4 +31,5 @@ def build_app(body: BodyBounds, samples: Path | None) -> tuple[Starlette, Socket
             Exception: on_unforeseen,
         },
     )
+    app.state.door_counts = counts
     return app, SocketDoors(app, socket_paths())

@@ -1,4 +1,4 @@
-"""The one place where an error becomes a status, a problem, a reply or a close code. Floor 6; pure (RFC 9457)."""
+"""The one place where an error becomes a status, a problem, a reply or a close code. Floor 6 (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from runwire.errors import (
 from runwire.ids import new_id
 from runwire.protocol.close_codes import CloseCode
 from runwire.protocol.frames import ErrorObject
+from runwire.web.door_counts import ROUTE, counts_of
 from runwire.web.responses import json_response
 
 log = structlog.get_logger(__name__)
@@ -106,10 +107,12 @@ def problem(error: RunwireError) -> Response:
     return json_response(body, status=status, headers=headers, media_type="application/problem+json")
 
 
-def internal_problem(error: BaseException) -> tuple[str, Response]:
-    """Log an unforeseen error and return its id and an answer that names nothing but that id."""
+def internal_problem(error: BaseException, **facts: object) -> tuple[str, Response]:
+    """Log an unforeseen error, with ``facts`` such as its route, and return its id and an answer that names nothing but
+    that id.
+    """
     incident = new_id()
-    log.error("request.failed", incident=incident, exc_info=error)
+    log.error("request.failed", incident=incident, exc_info=error, **facts)
     body = {
         "type": "urn:runwire:problem:internal_error",
         "title": _TITLES[500],
@@ -123,17 +126,19 @@ def internal_problem(error: BaseException) -> tuple[str, Response]:
     return incident, json_response(body, status=500, media_type="application/problem+json")
 
 
-async def on_runwire_error(_request: Request, error: Exception) -> Response:
+async def on_runwire_error(request: Request, error: Exception) -> Response:
     """Starlette's handler for our own errors."""
     assert isinstance(error, RunwireError)
     if status_of(error) == 500:
-        return internal_problem(error)[1]
+        return internal_problem(error, route=request.scope.get(ROUTE), method=request.method)[1]
+    counts_of(request).failed(request, error)
     return problem(error)
 
 
-async def on_http_exception(_request: Request, error: Exception) -> Response:
+async def on_http_exception(request: Request, error: Exception) -> Response:
     """Starlette's handler for what its router refuses: no such path, no such method."""
     assert isinstance(error, HTTPException)
+    counts_of(request).missed(request, error.status_code)
     body = {
         "type": "about:blank",
         "title": _TITLES.get(error.status_code, error.detail),
@@ -154,5 +159,5 @@ async def on_client_left(_request: Request, _error: Exception) -> Response:
 
 
 async def on_unforeseen(_request: Request, error: Exception) -> Response:
-    """Starlette's handler for everything else."""
+    """Starlette's handler of last resort, for what fails outside the routes: files of the page, the router itself."""
     return internal_problem(error)[1]

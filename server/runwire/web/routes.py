@@ -15,10 +15,12 @@ from runwire.errors import StartupIncomplete
 from runwire.web import chat_ui
 from runwire.web.access import protected
 from runwire.web.body_limit import BodyBounds, BodyLimit
+from runwire.web.door_counts import DoorCounts
 from runwire.web.endpoints import agents, artifacts, documents, health, login, runs, traversal
 from runwire.web.endpoints.command_socket import command_socket
 from runwire.web.endpoints.follow_socket import follow_socket
 from runwire.web.socket_doors import SocketEndpoint
+from runwire.web.watched import WatchedDoor
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,9 @@ DOORS: tuple[Door, ...] = (
 )
 
 
-def build_routes(body: BodyBounds, samples: Path | None, doors: tuple[Door, ...] = DOORS) -> list[BaseRoute]:
+def build_routes(
+    body: BodyBounds, samples: Path | None, counts: DoorCounts, doors: tuple[Door, ...] = DOORS
+) -> list[BaseRoute]:
     """Return the HTTP routes. Raises StartupIncomplete for a door, of either kind, without a policy."""
     routes: list[BaseRoute] = []
     for door in doors:
@@ -69,8 +73,9 @@ def build_routes(body: BodyBounds, samples: Path | None, doors: tuple[Door, ...]
             raise StartupIncomplete(f"the route {door.method} {door.path} declares no policy")
         if door.method != "WS":
             endpoint = protected(door.endpoint, door.policy)
+            watched = Middleware(WatchedDoor, door.method, door.path, counts)
             limit = Middleware(BodyLimit, bounds=body)
-            routes.append(Route(door.path, endpoint, methods=[door.method], middleware=[limit]))
+            routes.append(Route(door.path, endpoint, methods=[door.method], middleware=[watched, limit]))
     if chat_ui.ASSETS.is_dir():  # the page may not be built
         routes.append(Mount("/assets", chat_ui.assets()))
     if samples is not None:

@@ -1,15 +1,20 @@
-"""The ``browser-test`` agent. Floor 4; runs on the run's own thread; knows browsers only through their contract."""
+"""The ``browser-test`` agent. Floor 4; runs on the run's own thread; knows browsers only through their contract.
+
+The step language is loaded with the first test (some 40 ms, once): a server starts without it.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from runwire.agents.browser_test.session import TestSession
 from runwire.contracts.agent import AgentFailure, AgentResult, RunContext
 from runwire.contracts.browser import BrowserConfig
 from runwire.errors import BrowserError, BrowserLost
-from runwire.protocol.steps.testfile import INPUT_SCHEMA, parse_test
+from runwire.protocol.steps.shape import INPUT_SCHEMA
+
+if TYPE_CHECKING:
+    from runwire.agents.browser_test.session import TestSession
 
 
 class BrowserTestAgent:
@@ -27,6 +32,8 @@ class BrowserTestAgent:
     @staticmethod
     def validate_input(input: Any) -> None:
         """Refuse a test that could not be carried out. Raises InvalidInput, such as ``step 3: no target given``."""
+        from runwire.protocol.steps.testfile import parse_test
+
         parse_test(input)
 
     async def run(self, ctx: RunContext, input: Any) -> AgentResult:
@@ -36,6 +43,9 @@ class BrowserTestAgent:
             InvalidInput: the input is no test.
             AgentFailure: it could not be carried out.
         """
+        from runwire.agents.browser_test.session import TestSession
+        from runwire.protocol.steps.testfile import parse_test
+
         test = parse_test(input)
         session: TestSession | None = None
         limit = asyncio.timeout(test.timeout_s)

@@ -13,16 +13,8 @@ from runwire.errors import InvalidInput
 from runwire.protocol.steps.actions import Action, InFrame, Step, Upload
 from runwire.protocol.steps.grammar import parse_step
 from runwire.protocol.steps.phrases import VARIABLE_NAME
+from runwire.protocol.steps.shape import INPUT_SCHEMA, MAX_RETRIES, MAX_ROWS, MAX_STEPS, MAX_TEXT
 from runwire.protocol.steps.variables import check_references, expand_text
-
-MAX_TEXT = 262_144
-"""Most characters of a test's text; a guess far above any test written by hand."""
-MAX_STEPS = 500
-"""Most steps of a test; a guess: at 0.2 s a step this fills a run of default length."""
-
-MAX_ROWS = 100
-"""Most rows of a data table; a guess."""
-MAX_RETRIES = 5
 
 OnFailure = Literal["stop", "continue"]
 
@@ -45,42 +37,6 @@ class BrowserTest:
     def rows(self) -> tuple[Mapping[str, str], ...]:
         """The variables of each round: the steps are carried out once for each row of ``data``, once if it has none."""
         return tuple({**self.variables, **row} for row in self.data or ({},))
-
-
-INPUT_SCHEMA: dict[str, Any] = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "title": "Browser test",
-    "description": "A test as an object, or as a string that holds it as YAML or JSON.",
-    "type": ["object", "string"],
-    "required": ["steps"],
-    "additionalProperties": False,
-    "properties": {
-        "name": {"type": "string", "minLength": 1, "maxLength": 200},
-        "url": {"type": "string", "description": "Where the test starts."},
-        "steps": {
-            "type": "array",
-            "minItems": 1,
-            "maxItems": MAX_STEPS,
-            "items": {"type": "string"},
-            "description": 'Sentences such as: Click "Add to cart".',
-        },
-        "timeout_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 3600, "default": 300},
-        "step_timeout_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 600, "default": 10},
-        "on_failure": {"enum": ["stop", "continue"], "default": "stop"},
-        "retries": {"type": "integer", "minimum": 0, "maximum": 5, "default": 0},
-        "variables": {"type": "object", "additionalProperties": {"type": ["string", "number"]}},
-        "data": {"type": "array", "maxItems": MAX_ROWS, "items": {"type": "object"}},
-        "files": {"type": "object", "additionalProperties": {"type": "string"}},
-    },
-    "examples": [
-        {
-            "name": "Buy a mug",
-            "url": "/samples/shop/index.html",
-            "steps": ['Click "Blue mug"', 'Click "Add to cart"', 'Verify text "1 item in your cart"'],
-        }
-    ],
-}
-"""JSON Schema of a test, for forms and listings; :func:`parse_test` gives the better messages."""
 
 
 def parse_test(source: object) -> BrowserTest:
