@@ -143,8 +143,10 @@ class SafeWebSocketProtocol(WebSocketsSansIOProtocol):
             return
         await super().send(message)
         if message["type"] == "websocket.accept":
-            # The handshake's request and response, with all their headers thrice, are 5 KiB of an idle socket, and
-            # the caller's token: whoever needs a header has read it before accepting.
+            # The headers of the handshake, held in three places, are 5 KiB of an idle socket, and the caller's token:
+            # whoever needs one has read it before accepting. The parser's frame keeps the request itself for good.
+            self.request.headers.clear()
+            self.response.headers.clear()
             self.request = self.response = None  # type: ignore[assignment]  # uvicorn reads neither after this
             self.scope["headers"].clear()  # type: ignore[attr-defined]  # uvicorn's own list; Starlette holds the same
 
