@@ -2,15 +2,72 @@
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+
+from alembic import op
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+# The words are stored once, in search_texts; the index refers to them (https://sqlite.org/fts5.html, section 4.4.3).
+SEARCH = (
+    "CREATE VIRTUAL TABLE search_fts USING fts5(owner, text, content='search_texts', content_rowid='id',"
+    " tokenize='unicode61 remove_diacritics 2', prefix='2 3')",
+    "CREATE TRIGGER search_texts_insert AFTER INSERT ON search_texts BEGIN"
+    " INSERT INTO search_fts (rowid, owner, text) VALUES (new.id, new.owner, new.text); END",
+    "CREATE TRIGGER search_texts_delete AFTER DELETE ON search_texts BEGIN"
+    " INSERT INTO search_fts (search_fts, rowid, owner, text) VALUES ('delete', old.id, old.owner, old.text); END",
+)
+
 
 def upgrade() -> None:
     """Apply."""
+    _conversations()
+
+
+def _conversations() -> None:
+    op.add_column("threads", sa.Column("active_ms", sa.BigInteger(), nullable=False, server_default="0"))
+    op.add_column("threads", sa.Column("first_words", sa.String(), nullable=False, server_default=""))
+    op.add_column("threads", sa.Column("title", sa.String(), nullable=True))
+    op.execute(
+        "UPDATE threads SET active_ms = coalesce((SELECT max(coalesce(ended_ms, created_ms)) FROM runs"
+        " WHERE thread_id = threads.id), created_ms)"
+    )
+    op.drop_index("ix_threads_owner_id", "threads")
+    op.create_index("ix_threads_active", "threads", ["owner_id", "active_ms", "id"], unique=False)
+
+    op.create_table(
+        "unindexed",
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id"),
+        sqlite_with_rowid=False,
+    )
+    op.execute("INSERT INTO unindexed (run_id) SELECT id FROM runs WHERE terminal IS NOT NULL")
+    op.create_table(
+        "search_texts",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("thread_id", sa.String(), nullable=False),
+        sa.Column("run_id", sa.String(), nullable=True),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_search_texts_thread_id", "search_texts", ["thread_id"], unique=False)
+    op.create_index("ix_search_texts_run_id", "search_texts", ["run_id"], unique=False)
+    if op.get_bind().dialect.name == "sqlite":
+        for statement in SEARCH:
+            op.execute(statement)
 
 
 def downgrade() -> None:
     """Take back."""
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("DROP TABLE search_fts")
+    op.drop_table("search_texts")
+    op.drop_table("unindexed")
+    op.drop_index("ix_threads_active", "threads")
+    op.create_index("ix_threads_owner_id", "threads", ["owner_id"], unique=False)
+    for column in ("title", "first_words", "active_ms"):
+        op.drop_column("threads", column)

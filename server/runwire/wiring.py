@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,6 +26,7 @@ from runwire.contracts.actors import OwnedRun, User
 from runwire.engine.bridge import AgentWebSocketBridge
 from runwire.engine.cancellation import StopReason
 from runwire.engine.context import RunServices
+from runwire.engine.conversations import Conversations
 from runwire.engine.dispatcher import ThreadDispatcher
 from runwire.engine.drain import Drain
 from runwire.engine.factory import ExecutionEngineFactory
@@ -39,8 +39,10 @@ from runwire.ids import new_id
 from runwire.persistence import data_folder, database
 from runwire.persistence.artifacts import DiskArtifactStore
 from runwire.persistence.claims import Claimer
+from runwire.persistence.conversations import SqlConversationStore
 from runwire.persistence.event_log import SqlEventLog
 from runwire.persistence.lease import SqlLeaseStore
+from runwire.persistence.purge import Purge
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.run_store import SqlRunStore
 from runwire.persistence.traversals import DiskTraversalStore
@@ -51,6 +53,7 @@ from runwire.settings import Settings
 from runwire.telemetry.logs import startup_step
 from runwire.web.app import build_app
 from runwire.web.body_limit import BodyBounds
+from runwire.web.chat_ui import samples_folder
 from runwire.web.connection import Connections
 from runwire.web.server import DrainingServer, Serving, make_server
 from runwire.web.services import Services, check_complete
@@ -65,6 +68,8 @@ LOCAL_ADMIN = User("admin", admin=True)
 """Whom the first-start token and the printed login link belong to."""
 
 WRITER_CLOSE_S = 5.0
+STOP_SLACK_S = 5.0
+"""How much longer than the grace of a cancel a deletion by force waits for the end of its runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,7 @@ class Storage:
     leases: SqlLeaseStore
     artifacts: DiskArtifactStore
     traversals: DiskTraversalStore
+    conversations: SqlConversationStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ class Execution:
     reaper: Reaper
     drain: Drain
     keeper: LeaseKeeper
+    conversations: Conversations
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +162,11 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
                 for run in await storage.store.watched():
                     execution.presence.watch(run, bridge.followers_of(run.run_id))
             execution.keeper.start()
+            execution.conversations.start()
             yield Core(services, execution.drain)
         finally:
             execution.keeper.close()
+            await execution.conversations.close()
             execution.dispatcher.retire_idle()
             if storage.writer.close(WRITER_CLOSE_S):
                 database.mark_clean(engine)
@@ -174,24 +183,29 @@ def open_storage(settings: Settings, clock: Clock, engine: database.Engine, inca
     read_engine = database.open_engine(database.database_file(settings.data_path), read_only=True)
     readers = ReaderPool(read_engine)
     limits = QueueLimits(settings.queued_per_user, settings.queued_runs)
+    store = SqlRunStore(writer, readers, claimer, limits, incarnation)
+    artifacts_folder = data_folder.artifacts_folder(settings.data_path)
+    traversals = DiskTraversalStore(settings.data_path, read_engine)
+    purge = Purge(artifacts_folder, traversals.remove)
     return Storage(
         engine=engine,
         claimer=claimer,
         writer=writer,
         readers=readers,
         event_log=SqlEventLog(writer, readers),
-        store=SqlRunStore(writer, readers, claimer, limits, incarnation),
+        store=store,
         users=SqlUserStore(writer, readers, clock),
         leases=SqlLeaseStore(writer, read_engine, worker_id),
         artifacts=DiskArtifactStore(
-            data_folder.artifacts_folder(settings.data_path),
+            artifacts_folder,
             writer,
             read_engine,
             clock,
             one_bytes=settings.artifact_bytes,
             run_bytes=settings.run_artifact_bytes,
         ),
-        traversals=DiskTraversalStore(settings.data_path, read_engine),
+        traversals=traversals,
+        conversations=SqlConversationStore(writer, readers, store.record_of, purge),
     )
 
 
@@ -229,11 +243,15 @@ def build_execution(
         dispatcher.request_stop(run.run_id, StopReason.CANCEL)
         return status
 
+    conversations = Conversations(
+        storage.conversations, store, bridge, cancel, stop_timeout_s=settings.cancel_grace_s + STOP_SLACK_S
+    )
     presence = DisconnectWatch(loop, cancel, settings.disconnect_cancel_s)
     reaper = Reaper(store, agents.registry.recoverable)
     bridge.connect(dispatcher.dispatch)
     bridge.observe(dispatcher.on_published)
     bridge.observe(presence.on_published)
+    bridge.observe(conversations.on_published)
     bridge.observe(lambda published: storage.artifacts.forget(published.run_id) if published.ended else None)
     bridge.observe_presence(presence.on_presence)
     return Execution(
@@ -254,6 +272,7 @@ def build_execution(
             on_tick=lambda: _on_loop(loop, dispatcher.settle_dead_threads),
             on_dead=lambda dead: _on_loop(loop, reaper.reap, dead),
         ),
+        conversations=conversations,
     )
 
 
@@ -274,6 +293,7 @@ def build_services(
         engines=execution.engines,
         store=storage.store,
         registry=agents.registry,
+        conversations=execution.conversations,
         artifacts=storage.artifacts,
         traversals=storage.traversals,
         authenticator=StoredIdentity(storage.users, clock),
@@ -323,17 +343,6 @@ def first_token(settings: Settings) -> str:
         token = create_token(connection, LOCAL_ADMIN, "first start", SystemClock().now_ms())
     data_folder.write_private(path, token + "\n")
     return token
-
-
-def samples_folder(settings: Settings) -> Path | None:
-    """Return where the sample sites lie: as set, inside an installed package, or in a checkout."""
-    if settings.samples:
-        return Path(settings.samples)
-    package = Path(__file__).resolve().parent
-    for folder in (package / "_examples", package.parents[1] / "examples"):
-        if folder.is_dir():
-            return folder
-    return None
 
 
 def build_server(settings: Settings, announce: Callable[[str, str], None]) -> DrainingServer:

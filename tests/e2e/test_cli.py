@@ -209,3 +209,32 @@ def test_a_ready_line_is_all_that_a_terminal_sees(start_server: StartServer) -> 
     eventually(lambda: server.output.count("\n") >= 2, "both lines")
     assert [line.split()[0] for line in server.output.splitlines()] == ["Open", "Try"]
     assert sys.version_info >= (3, 11)
+
+
+@pytest.mark.timeout(20)
+def test_threads_lists_finds_exports_and_deletes(process: ServerProcess, tmp_path: Path) -> None:
+    where = ("--data", str(process.data))
+    assert run_command("run", "echo", "a \x1b[31mkingfisher", *where, cwd=tmp_path).returncode == 0
+    listed = run_command("threads", "list", *where, cwd=tmp_path)
+    assert listed.returncode == 0, listed.stderr
+    assert "\x1b" not in listed.stdout
+    [line] = [line for line in listed.stdout.splitlines() if "kingfisher" in line]
+    thread_id = line.split()[2]
+
+    def found() -> bool:
+        return thread_id in run_command("threads", "list", "kingf", *where, cwd=tmp_path).stdout
+
+    eventually(found, "it is indexed", 8)
+    exported = run_command("threads", "export", thread_id, *where, cwd=tmp_path)
+    assert "kingfisher" in exported.stdout
+    assert run_command("threads", "delete", thread_id, *where, cwd=tmp_path).returncode == 0
+    again = run_command("threads", "export", thread_id, *where, cwd=tmp_path)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr.startswith("runwire: no thread")
+
+
+def test_commands_that_need_a_server_say_so(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("x")
+    done = run_command("threads", "list", "--data", str(tmp_path), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "runwire serve" in done.stderr

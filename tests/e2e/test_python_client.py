@@ -349,3 +349,33 @@ async def test_a_drained_server_ends_the_run_truthfully_and_the_follow_with_it(o
         assert isinstance(last, State)
         assert last.error is not None
         assert last.error.code == "interrupted"
+
+
+async def test_conversations_are_found_named_taken_away_and_deleted(runwire: AsyncRunwire) -> None:
+    run = await runwire.start("echo", "a heron by the river", thread_id="river-talk")
+    await runwire.result(run.run_id, WAIT_S)
+    found = await runwire.conversations.get("river-talk")
+    assert (found.id, found.title, found.titled, found.runs) == ("river-talk", "a heron by the river", False, 1)
+    assert found.last_run is not None
+    assert found.last_run.status is RunStatus.SUCCEEDED
+    assert (await runwire.conversations.rename("river-talk", "Birds")).titled
+    text = b"".join([piece async for piece in runwire.conversations.export("river-talk")]).decode()
+    assert text.startswith("# Birds\n")
+    await runwire.conversations.delete("river-talk")
+    with pytest.raises(NotFound):
+        await runwire.conversations.get("river-talk")
+    with pytest.raises(NotFound):
+        _ = [piece async for piece in runwire.conversations.export("river-talk", "zip")]
+    with pytest.raises(InvalidInput):
+        await runwire.conversations.get("../runs")
+
+
+def test_the_blocking_client_has_the_same_conversations(server: Server) -> None:
+    with Runwire(server.url, server.token) as runwire:
+        run = runwire.start("echo", "blocking talk", thread_id="blocking-talk")
+        runwire.result(run.run_id, WAIT_S)
+        assert runwire.conversations.get("blocking-talk").title == "blocking talk"
+        assert "blocking-talk" in [one.id for one in runwire.conversations.list(limit=1)]
+        assert b"".join(runwire.conversations.export("blocking-talk", "json")).startswith(b'{"thread":')
+        runwire.delete(run.run_id)
+        runwire.conversations.delete("blocking-talk", force=True)

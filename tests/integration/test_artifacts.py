@@ -111,15 +111,18 @@ async def test_a_save_that_fails_leaves_no_file_and_counts_for_nothing(
     server = make_server(run_artifact_bytes=4)
     store = server.services.artifacts
     folder = artifacts_folder(server.data)
+    async with server.http() as http:
+        run_id = await start(http, "echo", "x")
+        await ended(server, run_id)
 
     def refuse(_path: Path, _data: bytes) -> int:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(StorageUnavailable, match="No space"):
-        store.save("somerun1", kind="log", name="a", mime="text/plain", data=b"abcd")
+        store.save(run_id, kind="log", name="a", mime="text/plain", data=b"abcd")
     monkeypatch.undo()
     assert [path for path in folder.rglob("*") if path.is_file()] == []
-    assert store.save("somerun1", kind="log", name="a", mime="text/plain", data=b"abcd").size_bytes == 4
+    assert store.save(run_id, kind="log", name="a", mime="text/plain", data=b"abcd").size_bytes == 4
     with pytest.raises(TooLarge):
-        store.save("somerun1", kind="log", name="b", mime="text/plain", data=b"e")
+        store.save(run_id, kind="log", name="b", mime="text/plain", data=b"e")

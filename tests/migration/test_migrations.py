@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 
 from runwire.errors import DatabaseOutOfDate, StorageUnavailable
 from runwire.persistence import database, migrations
+from runwire.persistence.purge import TABLES_OF_A_RUN
 from runwire.persistence.tables import METADATA
 
 
@@ -32,7 +33,7 @@ def test_upgrading_nothing_makes_exactly_the_tables_of_the_code(tmp_path: Path) 
     engine = _engine(tmp_path)
     migrations.upgrade(engine)
     assert migrations.drift(engine) == []
-    tables = set(sa.inspect(engine).get_table_names())
+    tables = {name for name in sa.inspect(engine).get_table_names() if "_fts" not in name}
     assert tables == set(METADATA.tables) | {"alembic_version"}
     database.check_schema(engine)
 
@@ -51,6 +52,28 @@ def test_the_first_schema_has_what_later_issues_need() -> None:
     assert {"owner_id", "attempt", "fence", "epoch", "rank", "cancel_requested_ms"} <= set(runs.keys())
     entries = METADATA.tables["entries"]
     assert [column.name for column in entries.primary_key.columns] == ["run_id", "seq"]
+
+
+def test_every_table_that_names_a_run_is_purged_with_it() -> None:
+    named = {name for name, table in METADATA.tables.items() if "run_id" in table.columns}
+    assert set(TABLES_OF_A_RUN) == named
+
+
+def test_conversations_of_the_first_schema_get_their_activity_and_are_to_be_indexed(tmp_path: Path) -> None:
+    engine = _engine(tmp_path)
+    migrations.upgrade(engine, "0004")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO threads (id, owner_id, created_ms) VALUES ('t', 'ann', 5)")
+        connection.exec_driver_sql(
+            "INSERT INTO runs (id, owner_id, thread_id, agent, status, attempt, fence, epoch, priority, rank,"
+            " timeout_s, on_disconnect, input, body_hash, created_ms, ended_ms, first_seq, terminal)"
+            " VALUES ('r', 'ann', 't', 'echo', 'SUCCEEDED', 1, 1, 'e', 'normal', 1, 1, 'continue', x'00', 'h', 6, 9, 1,"
+            " x'00')"
+        )
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT active_ms, first_words FROM threads").all() == [(9, "")]
+        assert connection.exec_driver_sql("SELECT run_id FROM unindexed").scalars().all() == ["r"]
 
 
 def test_one_seq_cannot_be_stored_twice(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runwire.cli.door import Door, running_server
 from runwire.cli.serve import add_settings, ensure_database, leave, settings_from
 from runwire.errors import ConfigurationError, InvalidInput
 from runwire.settings import Settings
@@ -38,14 +38,6 @@ _SETTINGS = frozenset(
         "browser_wrapper",
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Door:
-    """Where the run is executed: a server's address and a token for it."""
-
-    url: str
-    token: str
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -242,33 +234,11 @@ async def _door(arguments: argparse.Namespace, settings: Settings) -> AsyncItera
 
     if arguments.server and arguments.embedded:
         raise ConfigurationError("--server and --embedded exclude each other")
-    if arguments.server:
-        yield Door(arguments.server, arguments.token or _stored_token(settings))
-    elif not arguments.embedded and data_folder.is_owned(settings.data_path):
-        yield Door(_stored_address(settings), arguments.token or _stored_token(settings))
+    if arguments.server or (not arguments.embedded and data_folder.is_owned(settings.data_path)):
+        yield running_server(arguments, settings)
     else:
         ensure_database(settings.data_path)
         from runwire.wiring import embedded_server
 
         async with embedded_server(settings) as (url, token):
             yield Door(url, token)
-
-
-def _stored_token(settings: Settings) -> str:
-    from runwire.persistence.data_folder import token_file
-
-    try:
-        return token_file(settings.data_path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError("no token: give --token, or --data with the server's data folder") from error
-
-
-def _stored_address(settings: Settings) -> str:
-    from runwire.persistence.data_folder import address_file
-
-    try:
-        return address_file(settings.data_path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(
-            f"a process uses {settings.data_path} but is not listening (yet); try again, or give --server"
-        ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from runwire.cli.serve import add_settings, settings_from
+from runwire.errors import InvalidInput
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,6 +29,8 @@ def run_create(arguments: argparse.Namespace) -> int:
     from runwire.persistence import database
     from runwire.persistence.user_store import create_token
 
+    if not arguments.user.strip():
+        raise InvalidInput("USER: a name; what belongs to nobody has none")
     engine = database.open_engine(database.database_file(settings_from(arguments).data_path))
     database.check_schema(engine)
     now_ms = SystemClock().now_ms()

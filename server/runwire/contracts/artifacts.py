@@ -59,3 +59,6 @@ class ArtifactStore(Protocol):
 
     def list(self, run_id: str) -> Sequence[Artifact]:
         """Return the run's artifacts in the order of their making."""
+
+    def path(self, run_id: str, artifact_id: str) -> Path:
+        """Return where an artifact's file lies; both ids come from a row of the store."""

@@ -21,6 +21,7 @@ from runwire.errors import ExecutionEngineFactoryError, InvalidInput
 from runwire.ids import new_epoch_part
 from runwire.protocol.codec import encode_value
 from runwire.protocol.commands import StartRun
+from runwire.protocol.transcript import first_words
 from runwire.runs.record import ClaimedRun, NewRun
 from runwire.runs.state import RunStatus
 
@@ -91,6 +92,7 @@ class UserExecutionEngine:
             timeout_s=timeout_s,
             on_disconnect=command.on_disconnect,
             epoch=new_epoch_part(),
+            first_words=first_words(command.input),
         )
         return await self._parts.store.create(new, actor)
 

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 
 from runwire.clock import Clock
 from runwire.contracts.artifacts import Artifact
-from runwire.errors import StorageUnavailable, TooLarge
+from runwire.errors import NotFound, StorageUnavailable, TooLarge
 from runwire.ids import new_id
+from runwire.persistence.purge import DOOMED
 from runwire.persistence.transaction import Transaction
 from runwire.persistence.writer import Call, LogWriter
 from runwire.threads import ReplyBox
@@ -24,7 +25,10 @@ from runwire.threads import ReplyBox
 STORE_TIMEOUT_S = 35.0
 """How long a save waits for its commit: a little more than the writer keeps trying."""
 
-_INSERT = "INSERT INTO artifacts (id, run_id, kind, name, mime, size_bytes, created_ms) VALUES (?,?,?,?,?,?,?)"
+_INSERT = (
+    "INSERT INTO artifacts (id, run_id, kind, name, mime, size_bytes, created_ms)"
+    " SELECT ?,?,?,?,?,?,? FROM runs WHERE id = ? AND owner_id != ?"
+)
 _SELECT = "SELECT id, run_id, kind, name, mime, size_bytes FROM artifacts WHERE run_id = ?"
 _SUM = "SELECT coalesce(sum(size_bytes), 0) FROM artifacts WHERE run_id = ?"
 NAME_LENGTH = 120
@@ -55,7 +59,7 @@ class DiskArtifactStore:
         clean = _clean_name(name)
         url = f"/v1/runs/{run_id}/artifacts/{artifact_id}"
         artifact = Artifact(artifact_id, run_id, kind, clean, mime, len(data), url)
-        path = self._path(run_id, artifact_id)
+        path = self.path(run_id, artifact_id)
         try:
             self._store(path, data, (artifact_id, run_id, kind, clean, mime, len(data), self._clock.now_ms()))
         except BaseException:
@@ -73,7 +77,9 @@ class DiskArtifactStore:
         box: ReplyBox[None] = ReplyBox()
 
         def insert(tx: Transaction) -> None:
-            tx.run(_INSERT, row)
+            tx.flush()  # the run may be as new as this very transaction
+            if tx.run(_INSERT, (*row, row[1], DOOMED)).rowcount == 0:
+                raise NotFound(f"no run {row[1]}: it was deleted")
 
         self._writer.submit(Call(insert, box.resolve))
         box.wait(STORE_TIMEOUT_S)
@@ -99,7 +105,7 @@ class DiskArtifactStore:
     def find(self, run_id: str, artifact_id: str) -> tuple[Artifact, Path] | None:
         """Return the artifact and its file."""
         for artifact in self._rows(_SELECT + " AND id = ?", (run_id, artifact_id)):
-            path = self._path(run_id, artifact_id)
+            path = self.path(run_id, artifact_id)
             if path.resolve().is_relative_to(self._folder.resolve()) and path.is_file():
                 return artifact, path
         return None
@@ -113,7 +119,8 @@ class DiskArtifactStore:
             rows = connection.exec_driver_sql(statement, values).all()
         return [Artifact(*row, f"/v1/runs/{row[1]}/artifacts/{row[0]}") for row in rows]  # type: ignore[call-arg]
 
-    def _path(self, run_id: str, artifact_id: str) -> Path:
+    def path(self, run_id: str, artifact_id: str) -> Path:
+        """Return where an artifact's file lies."""
         return self._folder / run_id / artifact_id
 
 

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from runwire.contracts.actors import OwnedRun
 from runwire.contracts.event_log import Chunk
+from runwire.errors import NotFound
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.transaction import Transaction
 from runwire.persistence.writer import LogWriter
@@ -171,7 +172,10 @@ class SqlEventLog:
 
 
 def _read(connection: sa.Connection, run_id: str, after: int, entries: int, size_bytes: int) -> Chunk:
-    status, last_seq = connection.exec_driver_sql(SELECT_STATUS, (run_id,)).one()
+    row = connection.exec_driver_sql(SELECT_STATUS, (run_id,)).one_or_none()
+    if row is None:
+        raise NotFound(f"no run {run_id}")  # deleted while somebody reads
+    status, last_seq = row
     end_seq = last_seq if RunStatus(status) in TERMINAL else None
     frames: list[bytes] = []
     first_seq, size = after + 1, 0

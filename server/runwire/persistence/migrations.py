@@ -31,10 +31,10 @@ def _config(connection: sa.Connection | None = None) -> Config:
     return config
 
 
-def upgrade(engine: sa.Engine) -> None:
-    """Bring the schema to the newest revision, in one transaction."""
+def upgrade(engine: sa.Engine, revision: str = "head") -> None:
+    """Bring the schema to the newest revision, or another one for a test, in one transaction."""
     with engine.begin() as connection:
-        command.upgrade(_config(connection), "head")
+        command.upgrade(_config(connection), revision)
 
 
 def newest_revision() -> str:

@@ -26,6 +26,8 @@ _OLD = (
     " AND EXISTS (SELECT 1 FROM entries WHERE run_id = runs.id AND seq >= runs.first_seq LIMIT 1 OFFSET 1)"
     " ORDER BY id LIMIT ?"
 )
+_FORGET_WORDS = "DELETE FROM search_texts WHERE run_id = ?"
+_INDEX_AGAIN = "INSERT INTO unindexed (run_id) VALUES (?) ON CONFLICT (run_id) DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Pruned:
 def prune(engine: sa.Engine, older_than_ms: int) -> Pruned:
     """Remove the entries of runs that ended before ``older_than_ms`` (Unix milliseconds), but for the terminal one.
 
-    A follower whose cursor lies below what is kept is told ``reset {reason: trimmed}`` (protocol, S3).
+    A follower whose cursor lies below what is kept is told ``reset {reason: trimmed}`` (protocol, S3). What was said
+    there is found by no search any more: a run is indexed again from what is kept.
     """
     runs = entries = 0
     after = ""
@@ -52,6 +55,8 @@ def prune(engine: sa.Engine, older_than_ms: int) -> Pruned:
                         "DELETE FROM entries WHERE run_id = ? AND seq < ?", (run_id, last_seq)
                     )
                     connection.exec_driver_sql("UPDATE runs SET first_seq = ? WHERE id = ?", (last_seq, run_id))
+                    connection.exec_driver_sql(_FORGET_WORDS, (run_id,))
+                    connection.exec_driver_sql(_INDEX_AGAIN, (run_id,))
                     entries += gone.rowcount
             if not old:
                 return Pruned(runs, entries)

@@ -176,7 +176,7 @@ class SqlRunStore:
 
     async def get(self, run_id: str, actor: Actor) -> OwnedRun:
         """Return the run if it is the actor's; see the contract."""
-        record = await self._readers.run(lambda connection: self._record_or_none(connection, run_id))
+        record = await self._readers.run(lambda connection: self.record_of(connection, run_id))
         if record is None or (isinstance(actor, User) and record.owner_id != actor.id):
             raise NotFound(f"no run {run_id[:64]}")
         return OwnedRun(record, actor)
@@ -205,14 +205,15 @@ class SqlRunStore:
         parameters: list[Any] = [*values]
         if wanted.before is not None:
             where.append("(created_ms, id) < (?, ?)")
-            parameters += _parse_mark(wanted.before)
+            parameters += parse_mark(wanted.before)
         statement = f"SELECT {_COLUMNS} FROM runs WHERE {' AND '.join(where)} ORDER BY created_ms DESC, id DESC LIMIT ?"
         rows = connection.exec_driver_sql(statement, (*parameters, wanted.limit + 1)).all()
         runs = [self._to_record(row) for row in rows[: wanted.limit]]
         more = len(rows) > wanted.limit
         return Page(runs, f"{runs[-1].created_ms}.{runs[-1].id}" if more else None)
 
-    def _record_or_none(self, connection: sa.Connection, run_id: str) -> RunRecord | None:
+    def record_of(self, connection: sa.Connection, run_id: str) -> RunRecord | None:
+        """Return a run as the reader's transaction sees it; whose it is, the caller has checked or will check."""
         row = connection.exec_driver_sql(_SELECT_RUN, (run_id,)).one_or_none()
         return None if row is None else self._to_record(row)
 
@@ -274,7 +275,8 @@ def _queue(connection: sa.Connection, actor: User) -> QueueView:
     return QueueView(queued, held.get("RUNNING", 0), held.get("WAITING", 0), places)
 
 
-def _parse_mark(mark: str) -> tuple[int, str]:
+def parse_mark(mark: str) -> tuple[int, str]:
+    """Return the time (Unix milliseconds) and id that a page mark holds. Raises InvalidInput."""
     created, _, run_id = mark.partition(".")
     if not created.isascii() or not created.isdigit() or len(created) > 18 or not run_id:
         raise InvalidInput("before: not a page mark that this server gave")

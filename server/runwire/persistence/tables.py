@@ -45,12 +45,37 @@ class WebSessionRow(SQLModel, table=True):
 
 
 class ThreadRow(SQLModel, table=True):
-    """A conversation: the runs of one owner that belong together."""
+    """A conversation: the runs of one owner that belong together. ``title`` is what a person called it, ``first_words``
+    what it is called until then; ``active_ms`` moves when a run starts or ends."""
 
     __tablename__ = "threads"
+    __table_args__ = (Index("ix_threads_active", "owner_id", "active_ms", "id"),)
     id: str = Field(primary_key=True)
-    owner_id: str = Field(index=True)
+    owner_id: str
     created_ms: int = Field(sa_type=_MS)
+    active_ms: int = Field(default=0, sa_type=_MS, sa_column_kwargs={"server_default": "0"})
+    first_words: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    title: str | None = None
+
+
+class UnindexedRow(SQLModel, table=True):
+    """An ended run whose words the search does not know yet: written with its terminal entry, so that none is lost."""
+
+    __tablename__ = "unindexed"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    run_id: str = Field(primary_key=True)
+
+
+class SearchTextRow(SQLModel, table=True):
+    """What can be searched: the words of one run, or a title (``run_id`` is NULL). ``owner`` is the owner as one word
+    of the index. Triggers of the migration keep the full-text table ``search_fts`` in step."""
+
+    __tablename__ = "search_texts"
+    id: int | None = Field(default=None, primary_key=True)
+    thread_id: str = Field(index=True)
+    run_id: str | None = Field(default=None, index=True)
+    owner: str
+    text: str
 
 
 class RunRow(SQLModel, table=True):

@@ -18,6 +18,7 @@ import msgspec
 from runwire.contracts.event_log import Published
 from runwire.errors import FenceLost
 from runwire.persistence.bulk_insert import BulkInsert
+from runwire.persistence.endings import record_endings
 from runwire.protocol.entries import entry_frame, state_data
 from runwire.runs.record import ClaimedRun, NewRun
 from runwire.runs.state import TERMINAL, RunStatus, advance
@@ -29,7 +30,11 @@ INSERT_RUNS = BulkInsert(
     " first_seq",
 )
 INSERT_ENTRIES = BulkInsert("entries", "run_id, seq, kind, frame")
-INSERT_THREADS = BulkInsert("threads", "id, owner_id, created_ms", "ON CONFLICT (id) DO NOTHING")
+INSERT_THREADS = BulkInsert(
+    "threads",
+    "id, owner_id, created_ms, active_ms, first_words",
+    "ON CONFLICT (id) DO UPDATE SET active_ms = excluded.active_ms",
+)
 UPDATE_RUN = (
     "UPDATE runs SET status = ?, attempt = ?, fence = ?, started_ms = coalesce(started_ms, ?),"
     " ended_ms = ?, cancel_requested_ms = ?, rank = ?, terminal = ?, worker_id = ? WHERE id = ?"
@@ -78,6 +83,7 @@ class Transaction:
         self._thread_values: list[Any] = []
         self._entry_values: list[Any] = []
         self._dirty: set[str] = set()
+        self._ended: list[str] = []
         self._before: dict[str, RunStatus | None] = {}
         self._frames: dict[str, tuple[int, list[bytes]]] = {}
 
@@ -130,7 +136,7 @@ class Transaction:
     def insert_run(self, new: NewRun, rank: int) -> Head:
         """Add a run with its first entry, QUEUED."""
         head = Head(new.run_id, new.owner_id, RunStatus.QUEUED, attempt=1, fence=1, rank=rank, last_seq=0)
-        self._thread_values += (new.thread_id, new.owner_id, self.now_ms)
+        self._thread_values += (new.thread_id, new.owner_id, self.now_ms, self.now_ms, new.first_words)
         self._fresh[new.run_id] = new
         self.created_by[new.owner_id] += 1
         self.changed[new.run_id] = head
@@ -165,6 +171,7 @@ class Transaction:
         advance(head.status, status)
         if status in TERMINAL:
             changes |= {"ended_ms": self.now_ms, "terminal": data}
+            self._ended.append(head.run_id)
         moved = evolve(head, status=status, **changes)
         self._touch(head.run_id)
         return self.append_state(moved, data)
@@ -204,6 +211,9 @@ class Transaction:
         if self._dirty:
             self._connection.executemany(UPDATE_RUN, [_update_row(self.changed[run_id]) for run_id in self._dirty])
             self._dirty = set()
+        if self._ended:
+            record_endings(self._connection, self._ended, self.now_ms)
+            self._ended = []
 
     def published(self) -> list[Published]:
         """Return what to publish once the commit has succeeded."""

@@ -52,6 +52,15 @@ class DiskTraversalStore:
         except OSError as error:
             raise StorageUnavailable(f"cannot read the traversal: {error.strerror}") from error
 
+    def remove(self, run_id: str) -> None:
+        """Remove what the run kept, the link last: a removal that was cut off is found again by it."""
+        link = self._link(run_id)
+        if link.is_symlink():
+            path = self._links / link.readlink()
+            for leftover in path.parent.glob(f"{path.name}*"):
+                leftover.unlink(missing_ok=True)
+            link.unlink(missing_ok=True)
+
     def _link(self, run_id: str) -> Path:
         return self._links / f"{run_id}.json"
 

@@ -47,7 +47,7 @@ class NewRun:
 
     ``input`` is the encoded JSON of the input; ``thread_from_client`` says that the thread may exist
     already, as somebody's; ``body_hash`` identifies the whole request, for idempotency (protocol, L7);
-    ``timeout_s`` counts RUNNING only, in seconds.
+    ``timeout_s`` counts RUNNING only, in seconds; ``first_words`` is what a new thread is called.
     """
 
     run_id: str
@@ -62,6 +62,7 @@ class NewRun:
     timeout_s: float
     on_disconnect: str
     epoch: str
+    first_words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

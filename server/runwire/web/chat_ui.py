@@ -12,6 +12,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
+from runwire.settings import Settings
 from runwire.web.responses import SECURITY_HEADERS
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
@@ -68,3 +69,14 @@ def assets() -> HeaderedFiles:
 def samples(folder: Path) -> HeaderedFiles:
     """Return the sample sites: pages of their own, with their own scripts, kept apart from the chat page's login."""
     return HeaderedFiles(folder, {**SECURITY_HEADERS, "Content-Security-Policy": SAMPLES_CSP}, html=True)
+
+
+def samples_folder(settings: Settings) -> Path | None:
+    """Return where the sample sites lie: as set, inside an installed package, or in a checkout."""
+    if settings.samples:
+        return Path(settings.samples)
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "_examples", package.parents[1] / "examples"):
+        if folder.is_dir():
+            return folder
+    return None

@@ -16,7 +16,7 @@ from runwire import failpoints
 from runwire.contracts.actors import OwnedRun
 from runwire.contracts.event_log import Chunk
 from runwire.engine.bridge import AgentWebSocketBridge, Follower, entries_on_wire
-from runwire.errors import RunwireError
+from runwire.errors import NotFound, RunwireError
 from runwire.protocol import BATCH_BYTES, BATCH_ENTRIES
 from runwire.protocol.close_codes import CloseCode
 from runwire.protocol.frames import Connected, Frame, Heartbeat, Reset
@@ -194,6 +194,9 @@ class RunFollow:
         assert self._run is not None
         try:
             chunk = await self._bridge.read(self._run, self._cursor, entries=READ_ENTRIES, size_bytes=READ_BYTES)
+        except NotFound:  # deleted meanwhile: what is left of it is nobody's any more
+            self._finish(CloseCode.BAD_COMMANDS)
+            return
         except RunwireError as error:
             log.error("follow.read_failed", run_id=self.run_id, error=str(error))
             self._finish(CloseCode.SERVER_ERROR)

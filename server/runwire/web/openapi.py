@@ -15,9 +15,14 @@ from runwire.protocol.close_codes import CloseCode
 from runwire.protocol.commands import StartRun
 from runwire.protocol.schema import commands_schema, documents, frames_schema
 from runwire.web.endpoints.login import Login
+from runwire.web.endpoints.threads import ChangeThread
 from runwire.web.routes import DOORS, Door
 
-_BODIES: dict[str, type[msgspec.Struct]] = {"/v1/runs": StartRun, "/v1/login": Login}
+_BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
+    ("POST", "/v1/runs"): StartRun,
+    ("POST", "/v1/login"): Login,
+    ("PATCH", "/v1/threads/{thread_id}"): ChangeThread,
+}
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _PROBLEM = {
     "description": "a problem (RFC 9457)",
@@ -59,8 +64,9 @@ def _operation(door: Door) -> dict[str, Any]:
         operation["parameters"] = [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
         ]
-    if door.method == "POST" and door.path in _BODIES:
-        reference = f"#/components/schemas/{_BODIES[door.path].__name__}"
+    body = _BODIES.get((door.method, door.path))
+    if body is not None:
+        reference = f"#/components/schemas/{body.__name__}"
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": {"$ref": reference}}}}
     return operation
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from starlette.responses import Response
 
+from runwire.contracts.artifacts import Artifact
+from runwire.contracts.conversations import Conversation
 from runwire.runs.record import RunRecord
 
 _encode = msgspec.json.Encoder().encode
@@ -18,6 +21,18 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+DOWNLOAD_HEADERS = {
+    **SECURITY_HEADERS,
+    "Content-Security-Policy": "sandbox; default-src 'none'",
+    "Cache-Control": "no-store",
+}
+"""What a stored or made file is served with: whatever it holds, it runs nothing in our page's name."""
+
+
+def attachment(name: str, *, inline: bool = False) -> dict[str, str]:
+    """Return the header that names a download (RFC 6266)."""
+    return {"Content-Disposition": f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{quote(name, safe='')}"}
 
 
 def json_response(
@@ -52,4 +67,36 @@ def run_view(record: RunRecord) -> dict[str, Any]:
     if record.terminal is not None:
         ending = msgspec.json.decode(record.terminal, type=dict[str, msgspec.Raw])
         view.update({key: ending[key] for key in ("result", "verdict", "error", "reason", "usage") if key in ending})
+    return view
+
+
+def artifact_view(artifact: Artifact) -> dict[str, Any]:
+    """Return an artifact as the API shows it."""
+    return {
+        "id": artifact.id,
+        "kind": artifact.kind,
+        "name": artifact.name,
+        "mime": artifact.mime,
+        "bytes": artifact.size_bytes,
+        "url": artifact.url,
+    }
+
+
+def conversation_view(conversation: Conversation) -> dict[str, Any]:
+    """Return a conversation as the API shows it."""
+    last = conversation.last_run
+    view: dict[str, Any] = {
+        "id": conversation.id,
+        "title": conversation.title,
+        "titled": conversation.titled,
+        "created_ms": conversation.created_ms,
+        "active_ms": conversation.active_ms,
+        "runs": conversation.runs,
+        "live": conversation.live,
+        "last_run": None
+        if last is None
+        else {"run_id": last.id, "agent": last.agent, "status": last.status.value, "created_ms": last.created_ms},
+    }
+    if conversation.snippet is not None:
+        view["snippet"] = conversation.snippet
     return view

@@ -16,7 +16,7 @@ from runwire.web import chat_ui
 from runwire.web.access import protected
 from runwire.web.body_limit import BodyBounds, BodyLimit
 from runwire.web.door_counts import DoorCounts
-from runwire.web.endpoints import agents, artifacts, documents, health, login, runs, traversal
+from runwire.web.endpoints import agents, artifacts, documents, health, login, runs, threads, traversal
 from runwire.web.endpoints.command_socket import command_socket
 from runwire.web.endpoints.follow_socket import follow_socket
 from runwire.web.socket_doors import SocketEndpoint
@@ -46,11 +46,18 @@ DOORS: tuple[Door, ...] = (
     Door("POST", "/v1/runs", runs.create_run, Policy.USER),
     Door("GET", "/v1/runs", runs.list_runs, Policy.USER),
     Door("GET", "/v1/runs/{run_id}", runs.get_run, Policy.USER),
+    Door("DELETE", "/v1/runs/{run_id}", runs.delete_run, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/events", runs.get_events, Policy.USER),
     Door("POST", "/v1/runs/{run_id}/cancel", runs.cancel_run, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/artifacts", artifacts.list_artifacts, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/artifacts/{artifact_id}", artifacts.get_artifact, Policy.USER),
+    Door("GET", "/v1/runs/{run_id}/artifacts.zip", artifacts.get_artifacts_zip, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/traversal", traversal.get_traversal, Policy.USER),
+    Door("GET", "/v1/threads", threads.list_threads, Policy.USER),
+    Door("GET", "/v1/threads/{thread_id}", threads.get_thread, Policy.USER),
+    Door("PATCH", "/v1/threads/{thread_id}", threads.change_thread, Policy.USER),
+    Door("DELETE", "/v1/threads/{thread_id}", threads.delete_thread, Policy.USER),
+    Door("GET", "/v1/threads/{thread_id}/export", threads.export_thread, Policy.USER),
     Door("GET", "/v1/queue", runs.get_queue, Policy.USER),
     Door("GET", "/openapi.json", documents.get_document, Policy.PUBLIC),
     Door("GET", "/asyncapi.json", documents.get_document, Policy.PUBLIC),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,12 +14,13 @@ from starlette.websockets import WebSocket
 from runwire.agents.registry import AgentRegistry
 from runwire.clock import Clock
 from runwire.contracts.actors import OwnedRun, User
-from runwire.contracts.artifacts import ArtifactStore
+from runwire.contracts.artifacts import Artifact, ArtifactStore
 from runwire.contracts.authenticator import Authenticator
 from runwire.contracts.browser import BrowserPool
 from runwire.contracts.run_store import Created, RunStore
 from runwire.contracts.traversals import TraversalStore
 from runwire.engine.bridge import AgentWebSocketBridge
+from runwire.engine.conversations import Conversations
 from runwire.engine.factory import ExecutionEngineFactory
 from runwire.engine.presence import DisconnectWatch
 from runwire.engine.user_engine import UserExecutionContext
@@ -42,6 +44,7 @@ class Services:
     engines: ExecutionEngineFactory
     store: RunStore
     registry: AgentRegistry
+    conversations: Conversations
     artifacts: ArtifactStore
     traversals: TraversalStore
     authenticator: Authenticator
@@ -60,6 +63,10 @@ class Services:
         if command.on_disconnect == "cancel" and not created.existed:
             self.presence.watch(created.run, self.bridge.followers_of(run_id))
         return created
+
+    async def artifacts_of(self, run: OwnedRun) -> Sequence[Artifact]:
+        """Return a run's artifacts, off the loop."""
+        return await asyncio.to_thread(self.artifacts.list, run.run_id)
 
     async def cancel_run(self, run: OwnedRun) -> RunStatus:
         """Ask a run to stop; the same for every door."""

@@ -10,6 +10,7 @@ from runwire_client import errors
 from runwire_client.address import new_run_id
 from runwire_client.blocking import Runwire
 from runwire_client.client import AsyncRunwire
+from runwire_client.conversations import Conversation, LastRun
 from runwire_client.entries import (
     Connected,
     Entry,
@@ -34,12 +35,14 @@ __all__ = [
     "AsyncRunwire",
     "Clock",
     "Connected",
+    "Conversation",
     "Entry",
     "Event",
     "Frame",
     "Health",
     "Heartbeat",
     "Item",
+    "LastRun",
     "Queue",
     "QueuePlace",
     "QueueStatus",

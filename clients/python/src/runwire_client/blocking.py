@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from runwire_client.blocking_parts import BlockingConversations
 from runwire_client.client import AsyncRunwire
 from runwire_client.credentials import TokenSource
 from runwire_client.entries import Item
@@ -72,12 +73,7 @@ class Runwire:
 
     def follow(self, run_id: str, *, after: int = 0, epoch: str | None = None) -> Iterator[Item]:
         """Yield each entry exactly once, as AsyncRunwire.follow does; closing the iterator closes the socket."""
-        items = self._async.follow(run_id, after=after, epoch=epoch)
-        try:
-            while (item := self._wait(anext(items, None))) is not None:
-                yield item
-        finally:
-            self._wait(items.aclose())
+        return self._each(self._async.follow(run_id, after=after, epoch=epoch))
 
     def result(self, run_id: str, timeout_s: float | None = None) -> RunResult:
         """Wait for the run's end, as AsyncRunwire.result does."""
@@ -87,9 +83,26 @@ class Runwire:
         """Return the run, as AsyncRunwire.get does."""
         return self._wait(self._async.get(run_id))
 
+    def delete(self, run_id: str) -> None:
+        """Delete an ended run, as AsyncRunwire.delete does."""
+        self._wait(self._async.delete(run_id))
+
     def cancel(self, run_id: str) -> None:
         """Ask for the run's end, as AsyncRunwire.cancel does."""
         self._wait(self._async.cancel(run_id))
+
+    @property
+    def conversations(self) -> BlockingConversations:
+        """The user's conversations."""
+        return BlockingConversations(self._async.conversations, self._wait, self._each)
+
+    def _each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
+        """Yield what an asynchronous generator yields; it is closed with this one."""
+        try:
+            while (item := self._wait(anext(items, None))) is not None:
+                yield item
+        finally:
+            self._wait(items.aclose())
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         if self._loop is None:

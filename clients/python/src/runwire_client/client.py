@@ -8,19 +8,20 @@ from __future__ import annotations
 import asyncio
 import os
 import random as random_source
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Self
 
 from runwire_client.address import DEFAULT_URL, URL_VARIABLE, Address, checked_run_id, new_run_id
+from runwire_client.conversations import Conversations
 from runwire_client.credentials import Credentials, TokenSource
 from runwire_client.decode import decode_entry
 from runwire_client.entries import Entry, Event, Frame, Item, Reset, State
 from runwire_client.errors import DeadlineExceeded, ProtocolViolation
 from runwire_client.fields import Fields, parse_json
 from runwire_client.follower import Cursor, Follower
-from runwire_client.http_door import HttpDoor, Query, Reply
+from runwire_client.http_door import HttpDoor, Reply
 from runwire_client.records import (
     Agent,
     Health,
@@ -36,8 +37,6 @@ from runwire_client.records import (
 )
 from runwire_client.socket_door import SocketDoor
 from runwire_client.timing import Clock, Random, SystemClock, Timing
-
-T = TypeVar("T")
 
 
 class AsyncRunwire:
@@ -78,6 +77,8 @@ class AsyncRunwire:
         clock = clock or SystemClock()
         self._http = HttpDoor(address, credentials, self._timing, clock, random)
         self._sockets = SocketDoor(address, credentials, self._timing, clock)
+        self.conversations: Final = Conversations(self._http)
+        """The user's conversations."""
 
     async def __aenter__(self) -> Self:
         self._http.open()
@@ -132,6 +133,10 @@ class AsyncRunwire:
         """Ask for the run's end; CANCELLED stands in its log when the work has stopped. Raises NotFound, Conflict."""
         await self._http.call("POST", f"{_path(run_id)}/cancel", body={})
 
+    async def delete(self, run_id: str) -> None:
+        """Delete an ended run with everything in it. Raises NotFound; Conflict: it has not ended."""
+        await self._http.call("DELETE", _path(run_id))
+
     async def get(self, run_id: str) -> RunRecord:
         """Return the run as one read saw it. Raises NotFound."""
         return read_run(await self._http.get(_path(run_id)))
@@ -141,7 +146,7 @@ class AsyncRunwire:
     ) -> AsyncGenerator[RunRecord, None]:
         """Yield your runs, newest first, page by page as they are consumed; ``limit`` is the size of a page."""
         query = _given(status=status, agent=agent, thread_id=thread_id, limit=limit)
-        async with aclosing(self._pages("/v1/runs", "before", query, read_run)) as rows:
+        async with aclosing(self._http.pages("/v1/runs", "before", query, read_run)) as rows:
             async for row in rows:
                 yield row
 
@@ -224,17 +229,6 @@ class AsyncRunwire:
         """Return whether the server lives and is ready; needs no token. Raises ConnectionFailed if nobody answers."""
         live, ready = await self._http.probe("/healthz"), await self._http.probe("/readyz")
         return Health(live.status == 200, ready.status == 200, _report(ready))
-
-    async def _pages(self, path: str, mark: str, query: Query, read: Callable[[object], T]) -> AsyncGenerator[T, None]:
-        """Yield the rows of every page; ``mark`` is the parameter that takes a page's ``next``."""
-        while True:
-            page = Fields(await self._http.get(path, query), path)
-            for row in page.rows("data"):
-                yield read(row)
-            following = page.text_or_none("next")
-            if following is None:
-                return
-            query = {**query, mark: following}
 
 
 def _path(run_id: str) -> str:

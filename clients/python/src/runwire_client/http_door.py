@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx
 
@@ -25,7 +25,7 @@ from runwire_client.errors import (
     ProtocolViolation,
     ServerUnavailable,
 )
-from runwire_client.fields import parse_json
+from runwire_client.fields import Fields, parse_json
 from runwire_client.problems import problem_error
 from runwire_client.timing import Clock, Random, Timing
 
@@ -36,6 +36,8 @@ REPLY_BYTES: Final = 32 * 1024 * 1024
 """The largest reply that is read: eight times the server's largest page of events."""
 
 Query = Mapping[str, str | int]
+Content = bytes | None
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,32 @@ class HttpDoor:
         reply = await self._in_time(self._insist(method, path, query, _encoded(body)), what)
         return parse_json(reply.body, what) if reply.body else None
 
+    async def pages(self, path: str, mark: str, query: Query, read: Callable[[object], T]) -> AsyncGenerator[T, None]:
+        """Yield the rows of every page; ``mark`` is the parameter that takes a page's ``next``."""
+        while True:
+            page = Fields(await self.get(path, query), path)
+            for row in page.rows("data"):
+                yield read(row)
+            following = page.text_or_none("next")
+            if following is None:
+                return
+            query = {**query, mark: following}
+
+    async def download(self, path: str, query: Query | None = None) -> AsyncGenerator[bytes, None]:
+        """Yield the pieces of a reply that may be large; not repeated when it is cut. Raises as :meth:`call`."""
+        request = self._request("GET", path, query, None, {})
+        try:
+            response = await self._opened.send(request, stream=True)
+            try:
+                if not 200 <= response.status_code < 300:
+                    _accepted(Reply(response.status_code, response.headers, await _bounded_body(response)))
+                async for piece in response.aiter_raw():
+                    yield piece
+            finally:
+                await response.aclose()
+        except httpx.TransportError as error:
+            raise ConnectionFailed(f"GET {path}: {type(error).__name__} {error}".rstrip()) from error
+
     async def probe(self, path: str) -> Reply:
         """Return the reply to one GET, whatever its status; raises the last three of :meth:`call`."""
         return await self._in_time(self._exchange("GET", path, None, None), f"GET {path}")
@@ -126,22 +154,29 @@ class HttpDoor:
                 attempt += 1
 
     async def _exchange(self, method: str, path: str, query: Query | None, content: bytes | None) -> Reply:
-        if self._client is None:
-            raise ClientClosed("the client is not open: use `async with`")
-        headers = self._credentials.header()
-        if content is not None:
-            headers["Content-Type"] = "application/json"
-        request = self._client.build_request(
-            method, self._address.http(path), params=query, content=content, headers=headers
-        )
+        headers = {} if content is None else {"Content-Type": "application/json"}
+        request = self._request(method, path, query, content, headers)
         try:
-            response = await self._client.send(request, stream=True)
+            response = await self._opened.send(request, stream=True)
             try:
                 return Reply(response.status_code, response.headers, await _bounded_body(response))
             finally:
                 await response.aclose()
         except httpx.TransportError as error:
             raise ConnectionFailed(f"{method} {path}: {type(error).__name__} {error}".rstrip()) from error
+
+    @property
+    def _opened(self) -> httpx.AsyncClient:
+        if self._client is None:
+            raise ClientClosed("the client is not open: use `async with`")
+        return self._client
+
+    def _request(
+        self, method: str, path: str, query: Query | None, content: Content, headers: Mapping[str, str]
+    ) -> httpx.Request:
+        everything = {**self._credentials.header(), **headers}
+        url = self._address.http(path)
+        return self._opened.build_request(method, url, params=query, content=content, headers=everything)
 
 
 async def _bounded_body(response: httpx.Response) -> bytes:

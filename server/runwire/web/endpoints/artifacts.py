@@ -6,14 +6,14 @@ An agent's file is hostile: it is served as an attachment in a sandbox, and imag
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from runwire.errors import NotFound
 from runwire.web.access import current_user
-from runwire.web.responses import SECURITY_HEADERS, json_response
+from runwire.web.export import artifacts_zip
+from runwire.web.responses import DOWNLOAD_HEADERS, artifact_view, attachment, json_response
 from runwire.web.services import get_services
 
 _INLINE = frozenset({"image/png", "image/jpeg", "image/webp"})
@@ -23,12 +23,16 @@ async def list_artifacts(request: Request) -> Response:
     """List a run's artifacts."""
     services = get_services(request)
     run = await services.store.get(request.path_params["run_id"], current_user(request))
-    artifacts = await asyncio.to_thread(services.artifacts.list, run.run_id)
-    data = [
-        {"id": a.id, "kind": a.kind, "name": a.name, "mime": a.mime, "bytes": a.size_bytes, "url": a.url}
-        for a in artifacts
-    ]
-    return json_response({"data": data, "next": None})
+    artifacts = await services.artifacts_of(run)
+    return json_response({"data": [artifact_view(artifact) for artifact in artifacts], "next": None})
+
+
+async def get_artifacts_zip(request: Request) -> Response:
+    """Return all of a run's artifacts as one archive, made while it is sent."""
+    services = get_services(request)
+    run = await services.store.get(request.path_params["run_id"], current_user(request))
+    headers = {**DOWNLOAD_HEADERS, **attachment(f"{run.run_id}-artifacts.zip")}
+    return StreamingResponse(artifacts_zip(services, run), media_type="application/zip", headers=headers)
 
 
 async def get_artifact(request: Request) -> Response:
@@ -41,9 +45,8 @@ async def get_artifact(request: Request) -> Response:
     artifact, path = found
     inline = artifact.mime in _INLINE
     headers = {
-        **SECURITY_HEADERS,
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "Content-Disposition": f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{quote(artifact.name)}",
+        **DOWNLOAD_HEADERS,
+        **attachment(artifact.name, inline=inline),
         "Cache-Control": "private, max-age=31536000, immutable",
     }
     return FileResponse(path, media_type=artifact.mime if inline else "application/octet-stream", headers=headers)

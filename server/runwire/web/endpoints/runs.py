@@ -14,11 +14,10 @@ from runwire.protocol.codec import decode_body
 from runwire.protocol.commands import StartRun, convert, parse_cursor
 from runwire.runs.state import RunStatus
 from runwire.web.access import current_user
+from runwire.web.query import limit_of
 from runwire.web.responses import json_response, run_view
 from runwire.web.services import get_services
 
-PAGE = 50
-MOST_PAGE = 200
 MOST_EVENTS = 1_000
 EVENTS_BYTES = 4 * 1024 * 1024
 
@@ -41,7 +40,7 @@ async def create_run(request: Request) -> Response:
 async def list_runs(request: Request) -> Response:
     """List the caller's runs, newest first."""
     query = request.query_params
-    limit = _limit(query.get("limit"), PAGE, MOST_PAGE)
+    limit = limit_of(query)
     status = query.get("status")
     if status is not None and status not in RunStatus.__members__:
         raise InvalidInput(f"status: one of {', '.join(RunStatus)}, got {status[:20]!r}")
@@ -67,7 +66,7 @@ async def get_events(request: Request) -> Response:
     services = get_services(request)
     run = await services.store.get(request.path_params["run_id"], current_user(request))
     after = parse_cursor(request.query_params.get("after", "0"))
-    limit = _limit(request.query_params.get("limit"), MOST_EVENTS, MOST_EVENTS)
+    limit = limit_of(request.query_params, MOST_EVENTS, MOST_EVENTS)
     chunk = await services.bridge.read(run, after, entries=limit, size_bytes=EVENTS_BYTES)
     last = chunk.first_seq + len(chunk.frames) - 1
     more = bool(chunk.frames) and last < run.record.last_seq
@@ -81,6 +80,14 @@ async def cancel_run(request: Request) -> Response:
     run = await services.store.get(request.path_params["run_id"], current_user(request))
     status = await services.cancel_run(run)
     return json_response({"run_id": run.run_id, "status": status.value, "cancel": "requested"}, status=202)
+
+
+async def delete_run(request: Request) -> Response:
+    """Delete an ended run with everything in it."""
+    services = get_services(request)
+    run = await services.store.get(request.path_params["run_id"], current_user(request))
+    await services.conversations.delete_run(run)
+    return Response(status_code=204)
 
 
 async def get_queue(request: Request) -> Response:
@@ -100,11 +107,3 @@ async def get_queue(request: Request) -> Response:
         "next": None,
     }
     return json_response(body)
-
-
-def _limit(text: str | None, default: int, most: int) -> int:
-    if text is None:
-        return default
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= most:
-        raise InvalidInput(f"limit: an integer from 1 to {most}, got {text[:20]!r}")
-    return int(text)

@@ -1,0 +1,56 @@
+"""The parts of ``Runwire`` for programs without an event loop; arguments and errors are those of the asynchronous ones.
+
+Any thread; no logic: each method waits for the other's on the client's private loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from typing import Any, Protocol, TypeVar
+
+from runwire_client.conversations import Conversation, Conversations, ExportFormat
+
+T = TypeVar("T")
+
+
+class Wait(Protocol):
+    """Waits for one result."""
+
+    def __call__(self, work: Coroutine[Any, Any, T], /) -> T:
+        """Return it or raise its error."""
+
+
+class Each(Protocol):
+    """Iterates over what comes one by one."""
+
+    def __call__(self, items: AsyncGenerator[T, None], /) -> Iterator[T]:
+        """Yield each."""
+
+
+class BlockingConversations:
+    """The user's conversations, as AsyncRunwire.conversations."""
+
+    def __init__(self, parts: Conversations, wait: Wait, each: Each) -> None:
+        self._parts = parts
+        self._wait = wait
+        self._each = each
+
+    def list(self, query: str | None = None, *, limit: int = 50) -> Iterator[Conversation]:
+        """Yield them, newest activity first."""
+        return self._each(self._parts.list(query, limit=limit))
+
+    def get(self, thread_id: str) -> Conversation:
+        """Return one."""
+        return self._wait(self._parts.get(thread_id))
+
+    def rename(self, thread_id: str, title: str | None) -> Conversation:
+        """Give it a title, or the first words again."""
+        return self._wait(self._parts.rename(thread_id, title))
+
+    def delete(self, thread_id: str, *, force: bool = False) -> None:
+        """Delete it with everything in it."""
+        self._wait(self._parts.delete(thread_id, force=force))
+
+    def export(self, thread_id: str, format: ExportFormat = "markdown") -> Iterator[bytes]:
+        """Yield the pieces of a file that holds all of it."""
+        return self._each(self._parts.export(thread_id, format))

@@ -1,0 +1,24 @@
+"""What a run's end brings with it, in the transaction of its terminal entry. Floor 4; writer thread only.
+
+A fixed number of statements for all runs that a commit ends, whatever they said: what takes longer is only noted here,
+and done later by whoever reads the note. A crash in between loses nothing. The ids go in as one JSON array, because
+each row that the driver steps over costs a fight for the interpreter's lock (``bulk_insert``).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+_ENDED = "SELECT value FROM json_each(?)"
+TOUCH_THREADS = f"UPDATE threads SET active_ms = ? WHERE id IN (SELECT thread_id FROM runs WHERE id IN ({_ENDED}))"
+NOTE_UNINDEXED = f"INSERT INTO unindexed (run_id) {_ENDED} WHERE true ON CONFLICT (run_id) DO NOTHING"
+
+
+def record_endings(connection: sqlite3.Connection, run_ids: Sequence[str], now_ms: int) -> None:
+    """Write what the ends of ``run_ids`` bring with them; their rows are written already."""
+    ended = msgspec.json.encode(run_ids).decode()
+    connection.execute(TOUCH_THREADS, (now_ms, ended))
+    connection.execute(NOTE_UNINDEXED, (ended,))
