@@ -74,7 +74,7 @@ class FrameReader:
         """Return the text payloads that ``chunk`` completes.
 
         Raises:
-            WireError: a fragmented or reserved frame, which neither server of the benchmark may send.
+            WireError: a fragmented, masked or reserved frame, which neither server of the benchmark may send.
         """
         data = self._rest + chunk if self._rest else chunk
         texts: list[bytes] = []
@@ -83,6 +83,8 @@ class FrameReader:
             size = data[position + 1]
             start = position + 2
             if size >= 126:
+                if size & _MASKED:
+                    raise WireError("a masked frame from a server")
                 width = 2 if size == 126 else 8
                 if end - start < width:
                     break
