@@ -42,6 +42,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     max_running: Annotated[Count, Meta(description="runs executed at once")] = 5
     run_timeout_s: Annotated[Seconds, Meta(description="time limit of a run's RUNNING time, seconds")] = 600.0
+    run_idle_timeout_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86_400,
+            description="RUNNING time without an entry in the log after which a run ends (0: never), seconds",
+        ),
+    ] = 0.0
+    max_attempts: Annotated[
+        Count, Meta(description="attempts of a run, the first included, unless its agent's retry policy says otherwise")
+    ] = 3
     cancel_grace_s: Annotated[Seconds, Meta(description="time that a cancelled run has to stop by itself, seconds")] = (
         5.0
     )
@@ -53,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     events_per_run: Annotated[Count, Meta(description="entries in one run's log")] = 1_000_000
     event_bytes: Annotated[Bytes, Meta(description="size of one event, bytes")] = 65_536
     artifact_bytes: Annotated[Bytes, Meta(description="size of one artifact, bytes")] = 16 * 1024 * 1024
+    run_log_bytes: Annotated[Bytes, Meta(description="sum of one run's events, bytes")] = 1024 * 1024 * 1024
+    artifacts_per_run: Annotated[Count, Meta(description="artifacts of one run")] = 1000
     run_artifact_bytes: Annotated[Bytes, Meta(description="sum of one run's artifacts, bytes")] = 256 * 1024 * 1024
 
     idle_timeout_s: Annotated[

@@ -48,7 +48,7 @@ from runwire.persistence.run_store import SqlRunStore
 from runwire.persistence.traversals import DiskTraversalStore
 from runwire.persistence.user_store import SqlUserStore, create_token, knows_token
 from runwire.persistence.writer import LogWriter
-from runwire.runs.limits import QueueLimits
+from runwire.runs.limits import QueueLimits, limits_of_server
 from runwire.settings import Settings
 from runwire.telemetry.logs import startup_step
 from runwire.web.app import build_app
@@ -176,7 +176,7 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
 def open_storage(settings: Settings, clock: Clock, engine: database.Engine, incarnation: str) -> Storage:
     """Return the storage on an open, up-to-date database; its threads are not started yet."""
     worker_id = new_id()
-    claimer = Claimer(settings.max_running, worker_id)
+    claimer = Claimer(settings.max_running, worker_id, clock)
     with engine.connect() as connection:
         claimer.restore(connection)
     writer = LogWriter(engine, clock, claimer)
@@ -202,7 +202,6 @@ def open_storage(settings: Settings, clock: Clock, engine: database.Engine, inca
             read_engine,
             clock,
             one_bytes=settings.artifact_bytes,
-            run_bytes=settings.run_artifact_bytes,
         ),
         traversals=traversals,
         conversations=SqlConversationStore(writer, readers, store.record_of, purge),
@@ -225,6 +224,8 @@ def build_execution(
         services=RunServices(storage.artifacts, storage.traversals, browsers.pool),
         run_timeout_s=settings.run_timeout_s,
         cleanup_timeout_s=settings.cleanup_timeout_s,
+        limits=limits_of_server(settings),
+        max_attempts=settings.max_attempts,
         request_stop=lambda run_id, reason: dispatcher.request_stop(run_id, reason),
     )
     engines = ExecutionEngineFactory(

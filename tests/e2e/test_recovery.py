@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from typing import Any
 
+from runwire.persistence.database import database_file
 from tests.e2e.conftest import StartServer
 from tests.support.database import assert_log_is_whole, query, stored_entries, stored_frames, stored_status
 from tests.support.deadlines import eventually_async
@@ -118,3 +121,48 @@ async def test_a_run_that_kills_its_server_each_time_is_given_up(start_server: S
     assert_log_is_whole(entries)
     end = entries[-1]["data"]
     assert (end["status"], end["attempt"], end["error"]["code"]) == ("FAILED", 3, "worker_lost")
+
+
+ATTEMPTS = ("tests.support.attempt_agents:patient", "tests.support.attempt_agents:very_patient")
+
+
+async def _parked(server: ServerProcess, agent: str = "very-patient") -> str:
+    run_id = await _start(server, agent=agent, input={"n": 1})
+    await eventually_async(lambda: len(statuses(stored_entries(server.data, run_id))) == 3, "it waits to try again")
+    return run_id
+
+
+async def test_a_kill_during_the_pause_before_a_retry_shortens_and_loses_nothing(start_server: StartServer) -> None:
+    first = start_server(agents=ATTEMPTS)
+    run_id = await _parked(first, "patient")
+    first.kill()
+    second = start_server(agents=ATTEMPTS)
+    async with following(second, run_id, follow=1) as watcher:
+        ending = await watcher.to_the_end()
+    entries = stored_entries(second.data, run_id)
+    assert log_of(ending.frames) == entries
+    assert_log_is_whole(entries)
+    states = [entry for entry in entries if entry["type"] == "state"]
+    assert statuses(entries) == ["QUEUED", "RUNNING", "QUEUED", "RUNNING", "SUCCEEDED"]
+    assert (states[2]["data"]["reason"], states[4]["data"]["result"]) == ("retry", {"attempt": 2, "n": 1})
+    assert states[3]["ts_ms"] >= states[2]["data"]["not_before_ms"] - 1
+
+
+async def test_a_pause_that_ended_while_the_server_was_down_is_over(start_server: StartServer) -> None:
+    first = start_server(agents=ATTEMPTS)
+    run_id = await _parked(first)
+    first.kill()
+    with closing(sqlite3.connect(database_file(first.data))) as database, database:
+        database.execute("UPDATE runs SET not_before_ms = 1 WHERE id = ?", (run_id,))
+    second = start_server(agents=ATTEMPTS)
+    await eventually_async(lambda: stored_status(second.data, run_id) == "SUCCEEDED", "it runs", within_s=5)
+
+
+async def test_a_cancel_finds_a_parked_run_also_after_a_kill(start_server: StartServer) -> None:
+    first = start_server(agents=ATTEMPTS)
+    run_id = await _parked(first)
+    first.kill()
+    second = start_server(agents=ATTEMPTS)
+    async with conversing(second) as socket:
+        assert (await socket.ok("run.cancel", run_id=run_id))["status"] == "CANCELLED"
+    assert statuses(stored_entries(second.data, run_id))[-1] == "CANCELLED"

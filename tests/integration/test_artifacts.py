@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from runwire.errors import StorageUnavailable, TooLarge
+from runwire.errors import LimitExceeded, StorageUnavailable
 from runwire.persistence.data_folder import artifacts_folder
+from runwire.runs.limits import RunLimits
 from tests.conftest import MakeServer
 from tests.support.embedded import EmbeddedServer
 from tests.support.http import ended, problem_of, start
@@ -92,23 +93,22 @@ async def test_foreign_and_absent_artifacts_are_404(server: EmbeddedServer) -> N
 
 async def test_one_file_and_the_sum_of_a_run_are_bounded(make_server: MakeServer) -> None:
     server = make_server(artifact_bytes=100, run_artifact_bytes=250)
-    run_id, saved = await _saved(
-        server,
-        {"name": "large", "size": 101},
-        *({"name": "fits", "size": 100} for _ in range(3)),
-        {"name": "small", "size": 50},
-    )
+    wishes = [{"name": "large", "size": 101}, *({"name": "fits", "size": 100} for _ in range(2))]
+    _, saved = await _saved(server, *wishes)
     assert "at most 100 bytes" in saved[0]
-    assert "at most 250 bytes in sum" in saved[3]
     async with server.http() as http:
+        run_id = await start(http, "files", [*wishes, {"name": "fits", "size": 50}, {"name": "one more", "size": 1}])
+        error = (await ended(server, run_id))["error"]
         listed = (await http.get(f"/v1/runs/{run_id}/artifacts")).json()["data"]
+    assert (error["code"], error["limit"]) == ("limit_exceeded", "artifact_bytes")
+    assert "at most 250 bytes in sum" in error["message"]
     assert [artifact["bytes"] for artifact in listed] == [100, 100, 50]
 
 
 async def test_a_save_that_fails_leaves_no_file_and_counts_for_nothing(
     make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = make_server(run_artifact_bytes=4)
+    server, limits = make_server(), RunLimits(artifact_bytes=4)
     store = server.services.artifacts
     folder = artifacts_folder(server.data)
     async with server.http() as http:
@@ -120,9 +120,9 @@ async def test_a_save_that_fails_leaves_no_file_and_counts_for_nothing(
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(StorageUnavailable, match="No space"):
-        store.save(run_id, kind="log", name="a", mime="text/plain", data=b"abcd")
+        store.save(run_id, kind="log", name="a", mime="text/plain", data=b"abcd", limits=limits)
     monkeypatch.undo()
     assert [path for path in folder.rglob("*") if path.is_file()] == []
-    assert store.save(run_id, kind="log", name="a", mime="text/plain", data=b"abcd").size_bytes == 4
-    with pytest.raises(TooLarge):
-        store.save(run_id, kind="log", name="b", mime="text/plain", data=b"e")
+    assert store.save(run_id, kind="log", name="a", mime="text/plain", data=b"abcd", limits=limits).size_bytes == 4
+    with pytest.raises(LimitExceeded):
+        store.save(run_id, kind="log", name="b", mime="text/plain", data=b"e", limits=limits)

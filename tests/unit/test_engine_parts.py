@@ -83,6 +83,7 @@ def test_the_reason_of_a_stop_decides_the_end() -> None:
         StopReason.CANCEL: (RunStatus.CANCELLED, "requested"),
         StopReason.TIMEOUT: (RunStatus.FAILED, "timeout"),
         StopReason.DRAIN: (RunStatus.FAILED, "interrupted"),
+        StopReason.LIMIT: (RunStatus.FAILED, "limit_exceeded"),
     }
     assert outcome_of_stop(StopToken()) is None
 

@@ -7,15 +7,20 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from runwire.errors import ConfigurationError, InvalidInput
+from runwire.runs.limits import RunLimits
+from runwire.runs.retry import RetryPolicy
 
 GROUP = "runwire.agents"
+S = TypeVar("S", RetryPolicy, RunLimits)
 
 
 class AgentStyle(StrEnum):
@@ -33,7 +38,8 @@ class AgentSpec:
     ``make`` returns a callable ``(ctx, input)`` for one run: the function itself, or the bound ``run`` of a fresh
     instance. ``validate`` raises InvalidInput for input that the agent would refuse, before anything is stored.
     ``recoverable``: may be called again from the start with the same input. ``timeout_s`` overrides the server's
-    default, in seconds.
+    default, in seconds; ``limits`` tighten the server's. ``retry`` says which pauses lie between the attempts of a run
+    that fails for a retryable reason; None: there is one attempt. ``version`` is recorded on each run.
     """
 
     name: str
@@ -45,13 +51,16 @@ class AgentSpec:
     recoverable: bool = False
     needs_browser: bool = False
     timeout_s: float | None = None
+    version: str | None = None
+    retry: RetryPolicy | None = None
+    limits: RunLimits | None = None
 
 
 def spec_of(target: Any, name: str | None = None) -> AgentSpec:
     """Describe an agent: an async function, an async generator function, a plain function, or a class with ``run``.
 
     Attributes that it may carry: ``name``, ``description`` (else the docstring's first line), ``input_schema``,
-    ``validate_input``, ``recoverable``, ``needs_browser``, ``timeout_s``.
+    ``validate_input``, ``recoverable``, ``needs_browser``, ``timeout_s``, ``version``, ``retry``, ``limits``.
 
     Raises:
         ConfigurationError: it is none of these.
@@ -62,9 +71,10 @@ def spec_of(target: Any, name: str | None = None) -> AgentSpec:
             f"{target!r} is no agent: give a function (ctx, input) or a class with run(ctx, input)"
         )
     make = partial(_instance_call, target) if inspect.isclass(target) else partial(_same, target)
+    chosen = name or getattr(target, "name", None) or target.__name__.replace("_", "-")
     documentation = (inspect.getdoc(target) or "").strip().split("\n", 1)[0]
     return AgentSpec(
-        name=name or getattr(target, "name", None) or target.__name__.replace("_", "-"),
+        name=chosen,
         make=make,
         style=_style(call),
         description=getattr(target, "description", None) or documentation,
@@ -73,7 +83,23 @@ def spec_of(target: Any, name: str | None = None) -> AgentSpec:
         recoverable=bool(getattr(target, "recoverable", False)),
         needs_browser=bool(getattr(target, "needs_browser", False)),
         timeout_s=getattr(target, "timeout_s", None),
+        version=_version(target),
+        retry=_declared(chosen, "retry", getattr(target, "retry", None), RetryPolicy),
+        limits=_declared(chosen, "limits", getattr(target, "limits", None), RunLimits),
     )
+
+
+def _version(target: Any) -> str | None:
+    version = getattr(target, "version", None)
+    return None if version is None else str(version)
+
+
+def _declared(agent: str, name: str, value: Any, shape: type[S]) -> S | None:
+    """Return an attribute that an agent gives as ``shape`` or as a dict of its fields."""
+    try:
+        return None if value is None else msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"the agent {agent!r} has a wrong {name}: {error}") from error
 
 
 def _instance_call(target: Callable[[], Any]) -> Callable[..., Any]:
@@ -116,6 +142,10 @@ class AgentRegistry:
                 f"unknown agent {name[:60]!r}; known: {', '.join(self._specs)}", agent=name[:60]
             ) from None
 
+    def find(self, name: str) -> AgentSpec | None:
+        """Return the agent of that name; None for one that is no longer there."""
+        return self._specs.get(name)
+
     def recoverable(self, name: str) -> bool:
         """Return whether the agent's runs may be called again from the start; False for one that is no longer there."""
         spec = self._specs.get(name)
@@ -129,7 +159,9 @@ def installed_agents() -> Iterator[AgentSpec]:
     """Yield the agents that installed distributions declare."""
     for entry in entry_points(group=GROUP):
         try:
-            yield spec_of(entry.load(), entry.name)
+            spec = spec_of(entry.load(), entry.name)
+            distribution = entry.dist.version if entry.dist is not None else None
+            yield replace(spec, version=spec.version or distribution)
         except ImportError as error:
             raise ConfigurationError(f"the agent {entry.name!r} ({entry.value}) cannot be imported: {error}") from error
 

@@ -34,6 +34,14 @@ class TestStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: Literal["PASSED", "FAILED"]
 
 
+class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to fail: with which ``message``, ``retryable`` or not, and only in the first ``attempts`` attempts."""
+
+    message: str
+    retryable: bool = False
+    attempts: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+
+
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing to do; exactly one key is given."""
 
@@ -41,7 +49,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     emit: dict[str, Any] | UnsetType = UNSET
     sleep_s: Annotated[float, Meta(ge=0, le=86_400)] | UnsetType = UNSET
     burst: Burst | UnsetType = UNSET
-    fail: str | UnsetType = UNSET
+    fail: str | Failure | UnsetType = UNSET
     hang: Literal["async", "sync"] | UnsetType = UNSET
     raise_: Literal["BaseException", "SystemExit", "Exception"] | UnsetType = msgspec.field(name="raise", default=UNSET)
     step: TestStep | UnsetType = UNSET
@@ -93,12 +101,18 @@ async def _perform(ctx: RunContext, step: Step) -> None:
     elif step.burst is not UNSET:
         await _burst(ctx, step.burst)
     elif step.fail is not UNSET:
-        raise AgentFailure(step.fail)
+        _fail(ctx, step.fail)
     elif step.hang is not UNSET:
         await _hang(step.hang)
     elif step.raise_ is not UNSET:
         kinds = {"BaseException": BaseException, "SystemExit": SystemExit, "Exception": Exception}
         raise kinds[step.raise_]("as the script says")
+
+
+def _fail(ctx: RunContext, wish: str | Failure) -> None:
+    failure = Failure(wish) if isinstance(wish, str) else wish
+    if failure.attempts is UNSET or ctx.attempt <= failure.attempts:
+        raise AgentFailure(failure.message, retryable=failure.retryable)
 
 
 async def _burst(ctx: RunContext, burst: Burst) -> None:

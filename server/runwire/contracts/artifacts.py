@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from runwire.runs.limits import RunLimits
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
@@ -43,7 +45,8 @@ class RunArtifacts(Protocol):
         ``name`` is a suggestion for people: the path on disk is made by the server alone.
 
         Raises:
-            TooLarge: the artifact or the run's sum of artifacts exceeds its limit.
+            TooLarge: the artifact exceeds its limit.
+            LimitExceeded: the run has stored as many, or as many bytes, as it may; it ends so.
             StorageUnavailable: the disk refused.
         """
 
@@ -51,8 +54,11 @@ class RunArtifacts(Protocol):
 class ArtifactStore(Protocol):
     """Where artifacts live. Functions may block: call them off the loop."""
 
-    def save(self, run_id: str, *, kind: str, name: str, mime: str, data: bytes) -> Artifact:
-        """Store one artifact of ``run_id`` and return it. Raises TooLarge or StorageUnavailable."""
+    def save(self, run_id: str, *, kind: str, name: str, mime: str, data: bytes, limits: RunLimits = ...) -> Artifact:
+        """Store one artifact of ``run_id``, within the limits of the run (default: none), and return it.
+
+        Raises TooLarge, LimitExceeded or StorageUnavailable.
+        """
 
     def find(self, run_id: str, artifact_id: str) -> tuple[Artifact, Path] | None:
         """Return the artifact and its file, or None. The caller has checked who owns the run."""

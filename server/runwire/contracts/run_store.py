@@ -99,6 +99,14 @@ class RunStore(Protocol):
         stored before; should that have failed, the run ends FAILED ``storage_unavailable`` instead of hiding the loss.
         """
 
+    def retry(
+        self, run_id: str, fence: int, outcome: Outcome, delay_s: float, appender: RunAppender | None = None
+    ) -> None:
+        """Follow a failed attempt by another, under a new fence, that begins in ``delay_s`` seconds at the earliest.
+
+        Without an attempt left it is :meth:`finish`; a run that was to be cancelled is CANCELLED. Any thread.
+        """
+
     async def recover(self, recoverable: Callable[[str], bool], worker_id: str | None = None) -> int:
         """Settle every run that a dead worker held; return how many there were.
 

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from enum import StrEnum
 
+from runwire.errors import LimitExceeded
+
 
 class StopReason(StrEnum):
     """Why a run was asked to stop; decides its terminal state."""
@@ -13,6 +15,7 @@ class StopReason(StrEnum):
     CANCEL = "cancel"
     TIMEOUT = "timeout"
     DRAIN = "drain"
+    LIMIT = "limit"
 
 
 class StopToken:
@@ -21,6 +24,8 @@ class StopToken:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._reason: StopReason | None = None
+        self.exceeded: LimitExceeded | None = None
+        """What was exceeded, if the reason is LIMIT."""
         self._deliver: Callable[[], None] | None = None
 
     @property
@@ -28,12 +33,12 @@ class StopToken:
         """Why the run was asked to stop; None: it was not."""
         return self._reason
 
-    def request(self, reason: StopReason) -> bool:
+    def request(self, reason: StopReason, exceeded: LimitExceeded | None = None) -> bool:
         """Ask the run to stop; True for the first who asks."""
         with self._lock:
             if self._reason is not None:
                 return False
-            self._reason = reason
+            self._reason, self.exceeded = reason, exceeded
             deliver = self._deliver
         if deliver is not None:
             deliver()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from runwire.contracts.agent import Event
 from runwire.contracts.artifacts import Artifact, ArtifactStore
@@ -14,9 +15,10 @@ from runwire.contracts.browser import BrowserPool
 from runwire.contracts.traversals import TraversalStore
 from runwire.engine.cancellation import StopToken
 from runwire.engine.emitter import UserWebSocketEmitter
-from runwire.errors import BrowserUnavailable
+from runwire.errors import BrowserUnavailable, LimitExceeded
 from runwire.ids import new_id
 from runwire.protocol.traversal import Traversal
+from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun
 
 YIELD_EVERY = 64
@@ -110,17 +112,19 @@ class LiveRunContext(_Facts):
         stop: StopToken,
         services: RunServices,
         loop: asyncio.AbstractEventLoop,
+        limits: RunLimits,
     ) -> None:
         """``loop`` is the runner's: the only one on which the context may be used."""
         super().__init__(claimed, emitter, stop)
         emitter.appender.bind(loop)
         self._services = services
+        self._limits = limits
         self._until_yield = YIELD_EVERY
 
     @property
     def artifacts(self) -> LiveRunArtifacts:
         """The run's stored files."""
-        return LiveRunArtifacts(self, self._services.artifacts)
+        return LiveRunArtifacts(self, self._services.artifacts, self._emitter, self._limits)
 
     @property
     def traversal(self) -> LiveRunTraversal:
@@ -168,14 +172,22 @@ class LiveRunContext(_Facts):
 class LiveRunArtifacts:
     """Implements ``contracts.artifacts.RunArtifacts``."""
 
-    def __init__(self, context: LiveRunContext, store: ArtifactStore) -> None:
+    def __init__(
+        self, context: LiveRunContext, store: ArtifactStore, emitter: UserWebSocketEmitter, limits: RunLimits
+    ) -> None:
         self._context = context
         self._store = store
+        self._emitter = emitter
+        self._limits = limits
 
     async def save(self, *, kind: str, name: str, mime: str, data: bytes, announce: bool = True) -> Artifact:
         """Store ``data`` durably, then announce it in the log."""
-        run_id = self._context.run_id
-        artifact = await asyncio.to_thread(self._store.save, run_id, kind=kind, name=name, mime=mime, data=data)
+        save = partial(self._store.save, kind=kind, name=name, mime=mime, data=data, limits=self._limits)
+        try:
+            artifact = await asyncio.to_thread(save, self._context.run_id)
+        except LimitExceeded as error:
+            self._emitter.exceeded = error
+            raise
         if announce:
             await self._context.emit(artifact.as_event())
         return artifact

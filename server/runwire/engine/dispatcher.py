@@ -17,7 +17,9 @@ import structlog
 from runwire.contracts.event_log import Published
 from runwire.contracts.run_store import RunStore
 from runwire.engine.cancellation import StopReason
+from runwire.engine.idle_watch import IdleWatch
 from runwire.engine.runner import Assignment, RunnerThread
+from runwire.errors import LimitExceeded
 from runwire.runs.record import ClaimedRun, Outcome
 from runwire.runs.state import ACTIVE
 from runwire.threads import LoopMailbox
@@ -28,6 +30,13 @@ _STUCK_ADVICE = (
     "the run's code did not stop within {grace:g} s after it was asked to; its thread cannot be ended from outside. "
     "Look for a blocking call that should be awaited, or bounded"
 )
+
+
+_STUCK_CODES = {
+    StopReason.TIMEOUT: "timeout",
+    StopReason.DRAIN: "interrupted",
+    StopReason.LIMIT: "limit_exceeded",
+}
 
 
 @dataclass(slots=True)
@@ -64,6 +73,7 @@ class ThreadDispatcher:
         self._stuck: list[RunnerThread] = []
         self._numbers = itertools.count(1)
         self._idle_waiters: set[asyncio.Future[None]] = set()
+        self.idle = IdleWatch(loop, lambda run_id, error: self.request_stop(run_id, StopReason.LIMIT, error))
         self._started: LoopMailbox[_Active] = LoopMailbox(loop, self._watch)
 
     # On the writer's thread
@@ -134,6 +144,8 @@ class ThreadDispatcher:
 
     def on_published(self, published: Published) -> None:
         """Forget a run that is held no longer; the bridge calls this with every commit."""
+        if self.idle:
+            self.idle.on_published(published)
         if published.status in ACTIVE:
             return
         with self._lock:
@@ -163,22 +175,25 @@ class ThreadDispatcher:
         if self._is_current(active):
             delay = active.assignment.claimed.timeout_s
             active.timer = self._loop.call_later(delay, self._stop, active, StopReason.TIMEOUT)
+            limit_s = active.assignment.limits.idle_timeout_s
+            if limit_s is not None:
+                self.idle.begin(active.assignment.claimed.run_id, limit_s)
 
     def _is_current(self, active: _Active) -> bool:
         return self._active.get(active.assignment.claimed.run_id) is active
 
-    def request_stop(self, run_id: str, reason: StopReason) -> bool:
+    def request_stop(self, run_id: str, reason: StopReason, exceeded: LimitExceeded | None = None) -> bool:
         """Ask a run to stop; False if it is not executed here (any more). After the grace time it is ended from
         outside.
         """
         active = self._active.get(run_id)
         if active is None:
             return False
-        self._stop(active, reason)
+        self._stop(active, reason, exceeded)
         return True
 
-    def _stop(self, active: _Active, reason: StopReason) -> None:
-        if not active.assignment.stop.request(reason):
+    def _stop(self, active: _Active, reason: StopReason, exceeded: LimitExceeded | None = None) -> None:
+        if not active.assignment.stop.request(reason, exceeded):
             return
         if active.timer is not None:
             active.timer.cancel()
@@ -190,14 +205,14 @@ class ThreadDispatcher:
             return
         claimed, reason = active.assignment.claimed, active.assignment.stop.reason
         advice = _STUCK_ADVICE.format(grace=self._cancel_grace_s)
-        code = {StopReason.TIMEOUT: "timeout", StopReason.DRAIN: "interrupted"}.get(reason or StopReason.CANCEL)
+        code = _STUCK_CODES.get(reason or StopReason.CANCEL, "stuck_thread")
         log.error("run.stuck_thread", run_id=claimed.run_id, thread=active.runner.name, reason=reason)
         self._stuck = [runner for runner in self._stuck if runner.alive]
         self._stuck.append(active.runner)
         with self._lock:  # it may be offering itself at this very moment
             active.runner.retire()
             self._take_out(active.runner)
-        self._store.finish(claimed.run_id, claimed.fence, Outcome.failed(code or "stuck_thread", advice))
+        self._store.finish(claimed.run_id, claimed.fence, Outcome.failed(code, advice, limit=_limit_of(active)))
 
     def settle_dead_threads(self) -> None:
         """End the runs whose thread has died without ending them: a defect of ours, told as ``worker_lost``."""
@@ -235,6 +250,14 @@ class ThreadDispatcher:
             self._idle_count = 0
         for runner in idle:
             runner.retire()
+
+
+def _limit_of(active: _Active) -> str | None:
+    """Return the name of the limit for which the run was stopped, if it was one."""
+    stop = active.assignment.stop
+    if stop.exceeded is not None:
+        return str(stop.exceeded.details["limit"])
+    return "timeout_s" if stop.reason is StopReason.TIMEOUT else None
 
 
 def _released(claimed: ClaimedRun, published: Published) -> bool:

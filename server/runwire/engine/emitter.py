@@ -10,12 +10,23 @@ from runwire.contracts.bridge import Bridge
 from runwire.contracts.event_log import RunAppender
 from runwire.errors import ExecutionEngineFactoryError, LimitExceeded
 from runwire.protocol.codec import encode_event
+from runwire.runs.limits import RunLimits
 
 
 class UserWebSocketEmitter:
     """Implements ``contracts.bridge.Emitter``. Made with the engine; opened when an attempt is claimed."""
 
-    __slots__ = ("_appender", "_bridge", "_events_left", "_limit_bytes", "_run_id", "_thread_id", "_user_id")
+    __slots__ = (
+        "_appender",
+        "_bridge",
+        "_events_left",
+        "_limit_bytes",
+        "_log_bytes_left",
+        "_run_id",
+        "_thread_id",
+        "_user_id",
+        "exceeded",
+    )
 
     def __init__(
         self, bridge: Bridge, user_id: str, thread_id: str, run_id: str, *, limit_bytes: int, limit_events: int
@@ -27,7 +38,10 @@ class UserWebSocketEmitter:
         self._run_id = run_id
         self._limit_bytes = limit_bytes
         self._events_left = limit_events
+        self._log_bytes_left = limit_events * limit_bytes
         self._appender: RunAppender | None = None
+        self.exceeded: LimitExceeded | None = None
+        """The limit that the attempt has exceeded: it ends so, also if its agent goes on."""
 
     @property
     def bridge(self) -> Bridge:
@@ -56,8 +70,11 @@ class UserWebSocketEmitter:
             raise ExecutionEngineFactoryError("the emitter speaks only while its run is executed; open() comes first")
         return self._appender
 
-    def open(self, fence: int) -> RunAppender:
-        """Begin an attempt under its fence and return its appender."""
+    def open(self, fence: int, limits: RunLimits | None = None) -> RunAppender:
+        """Begin an attempt under its fence and within its limits; return its appender."""
+        if limits is not None:
+            self._events_left = limits.events or self._events_left
+            self._log_bytes_left = limits.log_bytes or self._log_bytes_left
         self._appender = self._bridge.appender(self._run_id, fence)
         return self._appender
 
@@ -66,7 +83,13 @@ class UserWebSocketEmitter:
         FenceLost.
         """
         encoded = encode_event(event, limit_bytes=self._limit_bytes)
-        if self._events_left <= 0:
-            raise LimitExceeded("the run has reached its limit of events", limit="events_per_run")
         self._events_left -= 1
+        self._log_bytes_left -= len(encoded)
+        if self._events_left < 0 or self._log_bytes_left < 0:
+            raise self._exceed()
         return self.appender.append(encoded)
+
+    def _exceed(self) -> LimitExceeded:
+        name, word = ("events", "events") if self._events_left < 0 else ("log_bytes", "bytes of events")
+        self.exceeded = LimitExceeded(f"the run has reached its limit of {word}", limit=name)
+        return self.exceeded

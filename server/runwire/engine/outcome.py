@@ -8,7 +8,7 @@ import msgspec
 
 from runwire.contracts.agent import AgentFailure, AgentResult
 from runwire.engine.cancellation import StopReason, StopToken
-from runwire.errors import InvalidInput, RunwireError
+from runwire.errors import InvalidInput, LimitExceeded, RunwireError
 from runwire.protocol.codec import EVENT_BYTES, encode_value
 from runwire.runs.record import Outcome, RunError
 from runwire.runs.state import RunStatus, Verdict
@@ -25,7 +25,9 @@ def outcome_of_stop(stop: StopToken) -> Outcome | None:
     if stop.reason is StopReason.CANCEL:
         return Outcome(RunStatus.CANCELLED, reason="requested")
     if stop.reason is StopReason.TIMEOUT:
-        return Outcome.failed("timeout", "the run exceeded its time limit")
+        return Outcome.failed("timeout", "the run exceeded its time limit", limit="timeout_s")
+    if stop.reason is StopReason.LIMIT:
+        return outcome_of_error(stop.exceeded or LimitExceeded("the run exceeded a limit"))
     return interrupted() if stop.reason is StopReason.DRAIN else None
 
 
@@ -64,14 +66,18 @@ def outcome_of_error(error: BaseException) -> Outcome:
     """Return the outcome of an agent that raised."""
     if isinstance(error, AgentFailure):
         return _failed(error.code, error.message, retryable=error.retryable, result=error.result)
+    if isinstance(error, LimitExceeded):
+        return _failed(error.code, error.message, limit=error.details.get("limit"))
     if isinstance(error, RunwireError):
         return _failed(error.code, error.message, retryable=error.retryable)
     return _failed("agent_error", f"{type(error).__name__}: {error}")
 
 
-def _failed(code: str, message: str, *, retryable: bool = False, result: Any = None) -> Outcome:
+def _failed(
+    code: str, message: str, *, retryable: bool = False, result: Any = None, limit: str | None = None
+) -> Outcome:
     carried = outcome_of_result(result).result
-    error = RunError(_storable(code)[:CODE_LENGTH], _storable(message)[:MESSAGE_LENGTH], bool(retryable))
+    error = RunError(_storable(code)[:CODE_LENGTH], _storable(message)[:MESSAGE_LENGTH], bool(retryable), limit)
     return Outcome(RunStatus.FAILED, error=error, result=carried)
 
 

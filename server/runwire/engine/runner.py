@@ -25,6 +25,7 @@ from runwire.engine.daemon_executor import RunnerLoop
 from runwire.engine.outcome import outcome_of_error, outcome_of_result, outcome_of_stop
 from runwire.errors import RunwireError
 from runwire.protocol.codec import decode_body
+from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun, Outcome
 from runwire.threads import OwnedThread, WorkQueue
 
@@ -45,6 +46,7 @@ class Assignment:
     blocking_context: Callable[[], BlockingRunContext]
     finish: Callable[[Outcome], None]
     cleanup_timeout_s: float
+    limits: RunLimits
 
 
 class IdleRunners(Protocol):

@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from runwire.contracts.actors import OwnedRun, User
 from runwire.contracts.run_store import Created, RunStore
+from runwire.engine.attempt_end import AttemptEnd
 from runwire.engine.cancellation import StopReason, StopToken
 from runwire.engine.context import BlockingRunContext, LiveRunContext, RunServices
 from runwire.engine.emitter import UserWebSocketEmitter
@@ -22,6 +23,7 @@ from runwire.ids import new_epoch_part
 from runwire.protocol.codec import encode_value
 from runwire.protocol.commands import StartRun
 from runwire.protocol.transcript import first_words
+from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun, NewRun
 from runwire.runs.state import RunStatus
 
@@ -54,6 +56,8 @@ class EngineParts:
     services: RunServices
     run_timeout_s: float
     cleanup_timeout_s: float
+    limits: RunLimits
+    max_attempts: int
     request_stop: Callable[[str, StopReason], bool]
 
 
@@ -93,6 +97,9 @@ class UserExecutionEngine:
             on_disconnect=command.on_disconnect,
             epoch=new_epoch_part(),
             first_words=first_words(command.input),
+            agent_version=spec.version,
+            max_attempts=(spec.retry and spec.retry.max_attempts) or self._parts.max_attempts,
+            limits=command.limits or None,
         )
         return await self._parts.store.create(new, actor)
 
@@ -110,13 +117,16 @@ class UserExecutionEngine:
         """Return what a runner needs to execute the claimed attempt."""
         stop = StopToken()
         emitter, parts = self.emitter, self._parts
-        appender = emitter.open(claimed.fence)
+        spec = parts.agents.registry.find(claimed.agent)
+        limits = parts.limits.within(spec.limits if spec is not None else None).within(claimed.limits)
+        appender = emitter.open(claimed.fence, limits)
         return Assignment(
             claimed=claimed,
             stop=stop,
             make=lambda: parts.agents.create(claimed.agent, emitter),
-            live_context=lambda loop: LiveRunContext(claimed, emitter, stop, parts.services, loop),
+            live_context=lambda loop: LiveRunContext(claimed, emitter, stop, parts.services, loop, limits),
             blocking_context=lambda: BlockingRunContext(claimed, emitter, stop),
-            finish=lambda outcome: parts.store.finish(claimed.run_id, claimed.fence, outcome, appender),
+            finish=AttemptEnd(parts.store, spec, claimed, stop, emitter, appender),
             cleanup_timeout_s=parts.cleanup_timeout_s,
+            limits=limits,
         )

@@ -15,11 +15,12 @@ import sqlalchemy as sa
 
 from runwire.clock import Clock
 from runwire.contracts.artifacts import Artifact
-from runwire.errors import NotFound, StorageUnavailable, TooLarge
+from runwire.errors import LimitExceeded, NotFound, StorageUnavailable, TooLarge
 from runwire.ids import new_id
 from runwire.persistence.purge import DOOMED
 from runwire.persistence.transaction import Transaction
 from runwire.persistence.writer import Call, LogWriter
+from runwire.runs.limits import RunLimits
 from runwire.threads import ReplyBox
 
 STORE_TIMEOUT_S = 35.0
@@ -30,31 +31,32 @@ _INSERT = (
     " SELECT ?,?,?,?,?,?,? FROM runs WHERE id = ? AND owner_id != ?"
 )
 _SELECT = "SELECT id, run_id, kind, name, mime, size_bytes FROM artifacts WHERE run_id = ?"
-_SUM = "SELECT coalesce(sum(size_bytes), 0) FROM artifacts WHERE run_id = ?"
+_SUM = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM artifacts WHERE run_id = ?"
 NAME_LENGTH = 120
+NO_LIMITS = RunLimits()
 
 
 class DiskArtifactStore:
     """Implements ``contracts.artifacts.ArtifactStore``."""
 
-    def __init__(
-        self, folder: Path, writer: LogWriter, engine: sa.Engine, clock: Clock, *, one_bytes: int, run_bytes: int
-    ) -> None:
-        """``one_bytes`` limits one artifact, ``run_bytes`` the sum of a run's."""
+    def __init__(self, folder: Path, writer: LogWriter, engine: sa.Engine, clock: Clock, *, one_bytes: int) -> None:
+        """``one_bytes`` limits one artifact."""
         self._folder = folder
         self._writer = writer
         self._engine = engine
         self._clock = clock
         self._one_bytes = one_bytes
-        self._run_bytes = run_bytes
-        self._sizes: dict[str, int] = {}
+        self._used: dict[str, tuple[int, int]] = {}
+        """What each run that saves has stored: files, bytes."""
         self._lock = threading.Lock()
 
-    def save(self, run_id: str, *, kind: str, name: str, mime: str, data: bytes) -> Artifact:
+    def save(
+        self, run_id: str, *, kind: str, name: str, mime: str, data: bytes, limits: RunLimits = NO_LIMITS
+    ) -> Artifact:
         """Store one artifact: the file first, then its row, so that a row never points at nothing."""
         if len(data) > self._one_bytes:
             raise TooLarge(f"an artifact has at most {self._one_bytes} bytes, {name!r} has {len(data)}")
-        self._count(run_id, len(data))
+        self._take(run_id, len(data), limits)
         artifact_id = new_id()
         clean = _clean_name(name)
         url = f"/v1/runs/{run_id}/artifacts/{artifact_id}"
@@ -64,7 +66,7 @@ class DiskArtifactStore:
             self._store(path, data, (artifact_id, run_id, kind, clean, mime, len(data), self._clock.now_ms()))
         except BaseException:
             path.unlink(missing_ok=True)
-            self._count(run_id, -len(data))
+            self._give_back(run_id, len(data))
             raise
         return artifact
 
@@ -84,23 +86,31 @@ class DiskArtifactStore:
         self._writer.submit(Call(insert, box.resolve))
         box.wait(STORE_TIMEOUT_S)
 
-    def _count(self, run_id: str, size_bytes: int) -> None:
+    def _take(self, run_id: str, size_bytes: int, limits: RunLimits) -> None:
         with self._lock:
-            total = self._sizes.get(run_id)
-            if total is None:
-                total = self._stored_bytes(run_id)
-            if total + size_bytes > self._run_bytes:
-                raise TooLarge(f"a run's artifacts have at most {self._run_bytes} bytes in sum")
-            self._sizes[run_id] = total + size_bytes
+            files, total = self._used.get(run_id) or self._stored(run_id)
+            if limits.artifacts is not None and files >= limits.artifacts:
+                raise LimitExceeded(f"a run stores at most {limits.artifacts} artifacts", limit="artifacts")
+            if limits.artifact_bytes is not None and total + size_bytes > limits.artifact_bytes:
+                message = f"a run's artifacts have at most {limits.artifact_bytes} bytes in sum"
+                raise LimitExceeded(message, limit="artifact_bytes")
+            self._used[run_id] = files + 1, total + size_bytes
+
+    def _give_back(self, run_id: str, size_bytes: int) -> None:
+        with self._lock:
+            if run_id in self._used:  # its run may have ended meanwhile
+                files, total = self._used[run_id]
+                self._used[run_id] = files - 1, total - size_bytes
 
     def forget(self, run_id: str) -> None:
         """Drop what is remembered of an ended run."""
         with self._lock:
-            self._sizes.pop(run_id, None)
+            self._used.pop(run_id, None)
 
-    def _stored_bytes(self, run_id: str) -> int:
+    def _stored(self, run_id: str) -> tuple[int, int]:
         with self._engine.connect() as connection:
-            return int(connection.exec_driver_sql(_SUM, (run_id,)).scalar_one())
+            files, total = connection.exec_driver_sql(_SUM, (run_id,)).one()
+        return int(files), int(total)
 
     def find(self, run_id: str, artifact_id: str) -> tuple[Artifact, Path] | None:
         """Return the artifact and its file."""

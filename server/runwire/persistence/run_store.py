@@ -20,7 +20,7 @@ from runwire.contracts.run_store import Created, Page, QueuePlace, QueueView, Ru
 from runwire.errors import FenceLost, InvalidInput, NotFound, RunIdTaken
 from runwire.persistence.claims import Claimer
 from runwire.persistence.reader import ReaderPool
-from runwire.persistence.transaction import Head, Transaction
+from runwire.persistence.transaction import Head, Transaction, stored_limits
 from runwire.persistence.writer import Call, LogWriter
 from runwire.protocol.entries import outcome_data, state_data
 from runwire.runs.limits import QueueCounts, QueueLimits, admit
@@ -31,19 +31,21 @@ from runwire.threads import LoopReply
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-MAX_ATTEMPTS = 3
-"""Attempts of a recoverable run, the first one included: a run that kills its worker three times is poison; a guess."""
-
 _COLUMNS = (
     "id, owner_id, thread_id, agent, status, attempt, fence, epoch, priority, timeout_s, on_disconnect, input,"
     " body_hash, created_ms, started_ms, ended_ms, cancel_requested_ms, first_seq,"
-    " (SELECT coalesce(max(seq), 0) FROM entries WHERE run_id = runs.id), terminal"
+    " (SELECT coalesce(max(seq), 0) FROM entries WHERE run_id = runs.id), terminal, agent_version, max_attempts,"
+    " not_before_ms, limits, parent_id, retry_of, from_seq"
 )
+_LIMITS = 23
+"""Where the limits stand in them."""
+
 _SELECT_RUN = f"SELECT {_COLUMNS} FROM runs WHERE id = ?"
 _SELECT_HELD = (
-    "SELECT id, agent, priority FROM runs"
+    "SELECT id, agent, priority, max_attempts FROM runs"
     " WHERE status IN ('RUNNING', 'WAITING') AND (? IS NULL OR worker_id = ?) ORDER BY rank"
 )
+_SELECT_TERMS = "SELECT priority, max_attempts FROM runs WHERE id = ?"
 _FORGET_LEASES = "DELETE FROM leases WHERE ? IS NULL OR worker_id = ?"
 _SELECT_THREAD_OWNER = "SELECT owner_id FROM threads WHERE id = ?"
 
@@ -107,6 +109,12 @@ class SqlRunStore:
             first_seq=1,
             last_seq=1,
             terminal=None,
+            agent_version=new.agent_version,
+            max_attempts=new.max_attempts,
+            limits=new.limits,
+            parent_id=new.parent_id,
+            retry_of=new.retry_of,
+            from_seq=new.from_seq,
         )
 
     async def pause(self) -> None:
@@ -123,6 +131,28 @@ class SqlRunStore:
         apply = partial(_finish, run_id, fence, outcome, appender)
         self._writer.submit(Call(apply, partial(_log_finish, run_id), patient=True))
 
+    def retry(
+        self, run_id: str, fence: int, outcome: Outcome, delay_s: float, appender: RunAppender | None = None
+    ) -> None:
+        """Return a run whose attempt has failed to the queue, or end it so; see the contract."""
+        apply = partial(self._retry, run_id, fence, outcome, delay_s, appender)
+        self._writer.submit(Call(apply, partial(_log_finish, run_id), patient=True))
+
+    def _retry(
+        self, run_id: str, fence: int, outcome: Outcome, delay_s: float, appender: RunAppender | None, tx: Transaction
+    ) -> RunStatus | None:
+        try:
+            head = tx.held(run_id, fence)
+        except FenceLost:
+            return None
+        if head.cancel_requested_ms is not None:
+            return _finish(run_id, fence, Outcome(RunStatus.CANCELLED, reason="requested"), appender, tx)
+        priority, max_attempts = tx.run(_SELECT_TERMS, (run_id,)).fetchone()
+        lost = appender is not None and appender.failure is not None
+        if outcome.error is None or lost or head.attempt >= max_attempts:
+            return _finish(run_id, fence, outcome, appender, tx)
+        return self._claimer.backoff.park(tx, head, Priority(priority), outcome.error, delay_s)
+
     def requeue(self, run_id: str, fence: int, reason: str) -> None:
         """Return a held run to the queue for another attempt, or end it as ``worker_lost`` if none is left; any
         thread.
@@ -135,8 +165,8 @@ class SqlRunStore:
             head = tx.held(run_id, fence)
         except FenceLost:
             return None
-        row = tx.run("SELECT priority FROM runs WHERE id = ?", (run_id,)).fetchone()
-        return self._settle(tx, head, Priority(row[0]), reason, recoverable=True)
+        priority, max_attempts = tx.run(_SELECT_TERMS, (run_id,)).fetchone()
+        return self._settle(tx, head, Priority(priority), reason, max_attempts)
 
     async def recover(self, recoverable: Callable[[str], bool], worker_id: str | None = None) -> int:
         """Settle the runs of dead workers; see the contract."""
@@ -144,20 +174,20 @@ class SqlRunStore:
 
     def _recover(self, recoverable: Callable[[str], bool], worker_id: str | None, tx: Transaction) -> int:
         rows = tx.run(_SELECT_HELD, (worker_id, worker_id)).fetchall()
-        for run_id, agent, priority in rows:
+        for run_id, agent, priority, max_attempts in rows:
             failpoints.reach("during_recovery")
             head = tx.head(run_id)
             assert head is not None
-            self._settle(tx, head, Priority(priority), "worker_lost", recoverable=recoverable(agent))
+            self._settle(tx, head, Priority(priority), "worker_lost", max_attempts if recoverable(agent) else 1)
         tx.run(_FORGET_LEASES, (worker_id, worker_id))
         return len(rows)
 
-    def _settle(self, tx: Transaction, head: Head, priority: Priority, reason: str, *, recoverable: bool) -> RunStatus:
+    def _settle(self, tx: Transaction, head: Head, priority: Priority, reason: str, max_attempts: int) -> RunStatus:
         """Give a run whose worker is gone its next state: what was asked for, another attempt, or the truth."""
         if head.cancel_requested_ms is not None:
             data = state_data(RunStatus.CANCELLED, head.attempt, reason="requested")
             return tx.move(head, RunStatus.CANCELLED, data).status
-        if recoverable and head.attempt < MAX_ATTEMPTS:
+        if head.attempt < max_attempts:
             attempt = head.attempt + 1
             rank = self._claimer.ranks.next_rank(head.owner_id, priority)
             data = state_data(RunStatus.QUEUED, attempt, reason=reason)
@@ -224,6 +254,7 @@ class SqlRunStore:
     def _to_record(self, row: Any) -> RunRecord:
         values = list(row)
         values[4], values[7], values[8] = RunStatus(values[4]), f"{self._incarnation}.{values[7]}", Priority(values[8])
+        values[_LIMITS] = stored_limits(values[_LIMITS])
         return RunRecord(*values)
 
 

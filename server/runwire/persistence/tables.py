@@ -99,6 +99,12 @@ class RunRow(SQLModel, table=True):
         ),
         Index("ix_runs_owner", "owner_id", "created_ms", "id"),
         Index("ix_runs_thread", "thread_id", "created_ms"),
+        Index(
+            "ix_runs_parent",
+            "parent_id",
+            sqlite_where=text("parent_id IS NOT NULL"),
+            postgresql_where=text("parent_id IS NOT NULL"),
+        ),
     )
     id: str = Field(primary_key=True)
     owner_id: str
@@ -121,6 +127,13 @@ class RunRow(SQLModel, table=True):
     worker_id: str | None = None
     first_seq: int = Field(default=1, sa_type=BigInteger)
     terminal: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    agent_version: str | None = None
+    max_attempts: int = Field(default=3, sa_column_kwargs={"server_default": "3"})
+    not_before_ms: int | None = Field(default=None, sa_type=_MS)
+    limits: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    parent_id: str | None = None
+    retry_of: str | None = None
+    from_seq: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class LeaseRow(SQLModel, table=True):

@@ -20,6 +20,7 @@ from runwire.errors import FenceLost
 from runwire.persistence.bulk_insert import BulkInsert
 from runwire.persistence.endings import record_endings
 from runwire.protocol.entries import entry_frame, state_data
+from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun, NewRun
 from runwire.runs.state import TERMINAL, RunStatus, advance
 
@@ -27,7 +28,7 @@ INSERT_RUNS = BulkInsert(
     "runs",
     "id, owner_id, thread_id, agent, status, attempt, fence, epoch, priority, rank, timeout_s, on_disconnect, input,"
     " body_hash, created_ms, started_ms, ended_ms, cancel_requested_ms, terminal, worker_id,"
-    " first_seq",
+    " first_seq, agent_version, max_attempts, limits, parent_id, retry_of, from_seq",
 )
 INSERT_ENTRIES = BulkInsert("entries", "run_id, seq, kind, frame")
 INSERT_THREADS = BulkInsert(
@@ -223,6 +224,11 @@ class Transaction:
         ]
 
 
+def stored_limits(encoded: bytes | None) -> RunLimits | None:
+    """Return a run's own limits as :class:`Transaction` has stored them."""
+    return None if encoded is None else msgspec.json.decode(encoded, type=RunLimits)
+
+
 def _run_values(new: NewRun, head: Head, now_ms: int) -> tuple[Any, ...]:
     return (
         new.run_id,
@@ -246,6 +252,12 @@ def _run_values(new: NewRun, head: Head, now_ms: int) -> tuple[Any, ...]:
         head.terminal,
         head.worker_id,
         1,
+        new.agent_version,
+        new.max_attempts,
+        None if new.limits is None else msgspec.json.encode(new.limits),
+        new.parent_id,
+        new.retry_of,
+        new.from_seq,
     )
 
 

@@ -146,7 +146,7 @@ class LogWriter:
         try:
             ended = False
             while not ended:
-                items = self._work.take_all(ITEMS_PER_COMMIT)
+                items = self._work.take_all(ITEMS_PER_COMMIT, self._claimer.backoff.wait_s())
                 ended = None in items
                 self._commit(connection, [item for item in items if item is not None])
                 self._bound_wal(connection)

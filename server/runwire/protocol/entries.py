@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import UNSET
 
 from runwire.protocol.frames import FailureData, StateData, encode
-from runwire.runs.record import Outcome
+from runwire.runs.record import Outcome, RunError
 from runwire.runs.state import RunStatus
 
 
@@ -35,9 +35,16 @@ def state_data(status: RunStatus, attempt: int, *, reason: str | None = None) ->
     return encode(StateData(status=status, attempt=attempt, reason=_given(reason)))
 
 
+def retry_data(attempt: int, not_before_ms: int, error: RunError) -> bytes:
+    """Return the encoded ``data`` of the entry that announces attempt ``attempt`` and says why the last one failed."""
+    state = StateData(
+        status=RunStatus.QUEUED, attempt=attempt, reason="retry", not_before_ms=not_before_ms, error=_failure(error)
+    )
+    return encode(state)
+
+
 def outcome_data(outcome: Outcome, attempt: int) -> bytes:
     """Return the encoded ``data`` of the terminal entry. ``outcome.result`` has passed the codec before."""
-    error = outcome.error
     return encode(
         StateData(
             status=outcome.status,
@@ -45,12 +52,14 @@ def outcome_data(outcome: Outcome, attempt: int) -> bytes:
             reason=_given(outcome.reason),
             result=_given(outcome.result),
             verdict=_given(outcome.verdict),
-            error=UNSET
-            if error is None
-            else FailureData(code=error.code, message=error.message, retryable=error.retryable),
+            error=UNSET if outcome.error is None else _failure(outcome.error),
             usage=_given(outcome.usage),
         )
     )
+
+
+def _failure(error: RunError) -> FailureData:
+    return FailureData(code=error.code, message=error.message, retryable=error.retryable, limit=_given(error.limit))
 
 
 def _given(value: Any) -> Any:

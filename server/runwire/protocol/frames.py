@@ -22,12 +22,13 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """What every frame has: its ``type``."""
 
 
-class FailureData(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a run FAILED."""
+class FailureData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a run, or an attempt of it, FAILED. ``limit`` names the limit that it exceeded."""
 
     code: str
     message: str
     retryable: bool
+    limit: str | UnsetType = UNSET
 
 
 class StateData(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

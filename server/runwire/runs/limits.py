@@ -1,10 +1,53 @@
-"""Quota rules as pure functions over counts. Floor 1; any thread; no I/O."""
+"""Quota rules as pure functions and values. Floor 1; any thread; no I/O."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from runwire.errors import OverCapacity
+from runwire.settings import Settings
+
+
+class RunLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What one run may use, besides its time; None leaves it to whoever is asked next: start, agent, server.
+
+    Exceeding one ends the run FAILED ``limit_exceeded`` with the limit's name. Events and bytes count anew with each
+    attempt, artifacts over all of them.
+    """
+
+    idle_timeout_s: (
+        Annotated[float, Meta(gt=0, le=86_400, description="RUNNING time without an entry in the log, seconds")] | None
+    ) = None
+    events: Annotated[int, Meta(ge=1, description="events in the log")] | None = None
+    log_bytes: Annotated[int, Meta(ge=1, description="sum of the events, bytes")] | None = None
+    artifacts: Annotated[int, Meta(ge=1, description="stored files")] | None = None
+    artifact_bytes: Annotated[int, Meta(ge=1, description="sum of the stored files, bytes")] | None = None
+
+    def within(self, other: RunLimits | None) -> RunLimits:
+        """Return the stricter of both, field by field."""
+        if other is None:
+            return self
+        stricter = {name: _stricter(getattr(self, name), getattr(other, name)) for name in self.__struct_fields__}
+        return msgspec.structs.replace(self, **stricter)
+
+
+def limits_of_server(settings: Settings) -> RunLimits:
+    """Return what a run may use at most, whatever its start or its agent says."""
+    return RunLimits(
+        idle_timeout_s=settings.run_idle_timeout_s or None,
+        events=settings.events_per_run,
+        log_bytes=settings.run_log_bytes,
+        artifacts=settings.artifacts_per_run,
+        artifact_bytes=settings.run_artifact_bytes,
+    )
+
+
+def _stricter(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else min(one, other)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ CLASS_STEP = 1_000
 yields.
 """
 
+PARKED = 2**62
+"""The rank of a run whose next attempt may not begin yet: behind every rank that is given out, in the same index."""
+
 _OFFSET = {Priority.HIGH: 0, Priority.NORMAL: CLASS_STEP, Priority.LOW: 2 * CLASS_STEP}
 
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from runwire.runs.limits import RunLimits
 from runwire.runs.state import TERMINAL, Priority, RunStatus, Verdict
+
+MAX_ATTEMPTS = 3
+"""Attempts of one run unless told otherwise, the first included: one that kills its worker three times is poison; a
+guess.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class RunError:
-    """Why a run failed: ``code`` from the catalogue (protocol, L4), one sentence, and whether trying again may help."""
+    """Why a run failed: ``code`` from the catalogue (protocol, L4), one sentence, and whether trying again may help.
+
+    ``limit`` names the limit that it exceeded, as a start command calls it.
+    """
 
     code: str
     message: str
     retryable: bool = False
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the JSON shape of the terminal entry."""
-        return {"code": self.code, "message": self.message, "retryable": self.retryable}
+    limit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +42,9 @@ class Outcome:
     usage: dict[str, Any] | None = None
 
     @classmethod
-    def failed(cls, code: str, message: str, *, retryable: bool = False) -> Outcome:
+    def failed(cls, code: str, message: str, *, retryable: bool = False, limit: str | None = None) -> Outcome:
         """Return a FAILED outcome."""
-        return cls(RunStatus.FAILED, error=RunError(code, message, retryable))
+        return cls(RunStatus.FAILED, error=RunError(code, message, retryable, limit))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,9 @@ class NewRun:
 
     ``input`` is the encoded JSON of the input; ``thread_from_client`` says that the thread may exist
     already, as somebody's; ``body_hash`` identifies the whole request, for idempotency (protocol, L7);
-    ``timeout_s`` counts RUNNING only, in seconds; ``first_words`` is what a new thread is called.
+    ``timeout_s`` counts RUNNING only, in seconds; ``limits`` are the others that the start asked for. ``parent_id``
+    is the run that starts this one, ``parent_fence`` its right to; ``retry_of`` the run that it repeats, from behind
+    its entry ``from_seq`` if it is a fork. ``first_words`` is what a new thread is called.
     """
 
     run_id: str
@@ -63,6 +71,13 @@ class NewRun:
     on_disconnect: str
     epoch: str
     first_words: str = ""
+    agent_version: str | None = None
+    max_attempts: int = MAX_ATTEMPTS
+    limits: RunLimits | None = None
+    parent_id: str | None = None
+    parent_fence: int = 0
+    retry_of: str | None = None
+    from_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +109,14 @@ class RunRecord:
     last_seq: int
     terminal: bytes | None
     """The encoded ``data`` of the terminal entry, None while the run lives."""
+    agent_version: str | None = None
+    max_attempts: int = MAX_ATTEMPTS
+    not_before_ms: int | None = None
+    """While the run waits for its next attempt: when that may begin."""
+    limits: RunLimits | None = None
+    parent_id: str | None = None
+    retry_of: str | None = None
+    from_seq: int | None = None
 
     @property
     def ended(self) -> bool:
@@ -103,7 +126,10 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRun:
-    """What a runner needs to execute one attempt; ``fence`` is the right to write, lost when the run is taken away."""
+    """What a runner needs to execute one attempt; ``fence`` is the right to write, lost when the run is taken away.
+
+    The fields with defaults are those of :class:`NewRun`.
+    """
 
     run_id: str
     owner_id: str
@@ -113,3 +139,7 @@ class ClaimedRun:
     attempt: int
     fence: int
     timeout_s: float
+    limits: RunLimits | None = None
+    parent_id: str | None = None
+    retry_of: str | None = None
+    from_seq: int | None = None

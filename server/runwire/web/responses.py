@@ -63,6 +63,13 @@ def run_view(record: RunRecord) -> dict[str, Any]:
         "as_of_seq": record.last_seq,
         "epoch": record.epoch,
         "timeout_s": record.timeout_s,
+        "limits": record.limits,
+        "max_attempts": record.max_attempts,
+        "not_before_ms": record.not_before_ms,
+        "agent_version": record.agent_version,
+        "parent_id": record.parent_id,
+        "retry_of": record.retry_of,
+        "from_seq": record.from_seq,
     }
     if record.terminal is not None:
         ending = msgspec.json.decode(record.terminal, type=dict[str, msgspec.Raw])

@@ -27,6 +27,9 @@ def agent_view(spec: AgentSpec, services: Services) -> dict[str, Any]:
         "style": spec.style.value,
         "recoverable": spec.recoverable,
         "input_schema": spec.input_schema,
+        "version": spec.version,
+        "retry": spec.retry,
+        "limits": spec.limits,
         "timeout_s": spec.timeout_s or services.settings.run_timeout_s,
         "available": reason is None,
     }
