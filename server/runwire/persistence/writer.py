@@ -145,11 +145,13 @@ class LogWriter:
         assert isinstance(connection, sqlite3.Connection), "this writer speaks SQLite"
         try:
             ended = False
+            wait_s: float | None = None  # the first work is to settle what dead workers hold: no claim comes before it
             while not ended:
-                items = self._work.take_all(ITEMS_PER_COMMIT, self._claimer.backoff.wait_s())
+                items = self._work.take_all(ITEMS_PER_COMMIT, wait_s)
                 ended = None in items
                 self._commit(connection, [item for item in items if item is not None])
                 self._bound_wal(connection)
+                wait_s = self._claimer.backoff.wait_s()
         finally:
             lent.close()
 
