@@ -1,7 +1,8 @@
 """Writes the pages that are made from the code: ``python scripts/generated_docs.py [--check]``.
 
-``docs/settings.md`` comes from the settings class, ``docs/states.md`` from the tables of the state machines. With
-``--check`` nothing is written: exit code 1 and the names of the pages that the code has left behind. One thread.
+``docs/settings.md`` comes from the settings class, ``docs/states.md`` from the tables of the state machines,
+``docs/metrics.md`` from the table of metrics. With ``--check`` nothing is written: exit code 1 and the names of the
+pages that the code has left behind. One thread.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from runwire.browser import health, page_lease
 from runwire.protocol.session import CONNECTION_TRANSITIONS
 from runwire.runs import state
 from runwire.settings import SettingInfo, describe
+from runwire.web.metrics import METRICS, Metric
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -30,6 +32,24 @@ by commas in flags and environment.
 
 | name | flag | environment | default | what it is |
 |---|---|---|---|---|
+"""
+
+METRICS_HEAD = """\
+# Metrics
+
+<!-- Generated from server/runwire/web/metrics.py by `make docs`; do not edit. -->
+
+What `GET /metrics` tells ([how to read it](how-to/watch-a-server.md)). Counters begin at 0 with the process; a
+histogram has `_bucket`, `_sum` and `_count`.
+
+| name | kind | labels | what it is |
+|---|---|---|---|
+"""
+
+METRICS_TAIL = """
+Besides these there are the process's own, as prometheus-client names them: `process_resident_memory_bytes`,
+`process_virtual_memory_bytes`, `process_open_fds`, `process_max_fds`, `process_cpu_seconds_total`,
+`process_start_time_seconds`.
 """
 
 STATES_HEAD = """\
@@ -50,7 +70,11 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, frozenset[Any]]], ...] = (
 
 def main(arguments: list[str]) -> int:
     """Write the pages, or with ``--check`` compare them; 1 if one differs."""
-    pages = {DOCS / "settings.md": settings_page(), DOCS / "states.md": states_page()}
+    pages = {
+        DOCS / "settings.md": settings_page(),
+        DOCS / "states.md": states_page(),
+        DOCS / "metrics.md": metrics_page(),
+    }
     stale = [page for page, text in pages.items() if not page.exists() or page.read_text(encoding="utf-8") != text]
     for page in stale:
         if "--check" in arguments:
@@ -80,6 +104,17 @@ def default(setting: SettingInfo) -> str:
     if isinstance(value, bool):
         return "`true`" if value else "`false`"
     return f"`{value:g}`" if isinstance(value, float) and value < 1e6 else f"`{value}`"
+
+
+def metrics_page() -> str:
+    """Return the page of metrics, a row each."""
+    return METRICS_HEAD + "".join(map(metric_row, METRICS)) + METRICS_TAIL
+
+
+def metric_row(metric: Metric) -> str:
+    """Return one metric's row."""
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    return f"| `{metric.exposed_name}` | {metric.kind} | {labels} | {metric.help} |\n"
 
 
 def states_page() -> str:

@@ -120,6 +120,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Meta(description="hosts and networks that browser runs may visit although private, comma-separated"),
     ] = ()
 
+    metrics_open: Annotated[
+        bool, Meta(description="let anybody read /metrics, without an admin's token: only where the network is trusted")
+    ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="lowest level that is logged")
     ] = "info"

@@ -73,6 +73,11 @@ class WorkQueue(Generic[T]):
         """Add one item; never blocks."""
         self._queue.put(item)
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something is there to be taken."""
+        return not self._queue.empty()
+
     def take(self, timeout_s: float | None = None) -> T | None:
         """Return the next item, waiting for one; None when ``timeout_s`` seconds have passed."""
         try:

@@ -1,7 +1,7 @@
 """Puts the house together: the only file that names concrete drivers. Floor 7; called once for each process.
 
 :func:`running_core` is the start-up, in its order, and in reverse the end. ``serve`` puts the web on top of it,
-``run --embedded`` a terminal: one pipeline for both.
+``run --embedded`` a terminal: one pipeline for both. It is long because it is the one list of all there is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from runwire.auth.identity import StoredIdentity
 from runwire.browser.support import BrowserSupport
 from runwire.clock import Clock, SystemClock
 from runwire.contracts.actors import OwnedRun, User
+from runwire.contracts.event_log import Published
+from runwire.engine.attempts import AttemptWatch
 from runwire.engine.bridge import AgentWebSocketBridge
 from runwire.engine.cancellation import StopReason
 from runwire.engine.context import RunServices
@@ -51,12 +53,14 @@ from runwire.persistence.writer import LogWriter
 from runwire.runs.limits import QueueLimits, limits_of_server
 from runwire.settings import Settings
 from runwire.telemetry.logs import startup_step
+from runwire.telemetry.loop_lag import LoopLag
 from runwire.web.app import build_app
 from runwire.web.body_limit import BodyBounds
 from runwire.web.chat_ui import samples_folder
 from runwire.web.connection import Connections
 from runwire.web.server import DrainingServer, Serving, make_server
 from runwire.web.services import Services, check_complete
+from runwire.web.vitals import Vitals
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +98,7 @@ class Execution:
     """Everything that executes."""
 
     engines: ExecutionEngineFactory
+    attempts: AttemptWatch
     dispatcher: ThreadDispatcher
     presence: DisconnectWatch
     reaper: Reaper
@@ -163,8 +168,10 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
                     execution.presence.watch(run, bridge.followers_of(run.run_id))
             execution.keeper.start()
             execution.conversations.start()
+            services.vitals.loop_lag.start()
             yield Core(services, execution.drain)
         finally:
+            services.vitals.loop_lag.stop()
             execution.keeper.close()
             await execution.conversations.close()
             execution.dispatcher.retire_idle()
@@ -231,10 +238,11 @@ def build_execution(
     engines = ExecutionEngineFactory(
         bridge, parts, event_bytes=settings.event_bytes, events_per_run=settings.events_per_run
     )
+    attempts = AttemptWatch(engines.assignment_for)
     dispatcher = ThreadDispatcher(
         loop,
         store,
-        engines.assignment_for,
+        attempts.assignment_for,
         cancel_grace_s=settings.cancel_grace_s,
         idle_threads=settings.max_running,
     )
@@ -253,10 +261,11 @@ def build_execution(
     bridge.observe(dispatcher.on_published)
     bridge.observe(presence.on_published)
     bridge.observe(conversations.on_published)
-    bridge.observe(lambda published: storage.artifacts.forget(published.run_id) if published.ended else None)
+    bridge.observe(partial(_on_end, storage.artifacts.forget, attempts))
     bridge.observe_presence(presence.on_presence)
     return Execution(
         engines=engines,
+        attempts=attempts,
         dispatcher=dispatcher,
         presence=presence,
         reaper=reaper,
@@ -287,6 +296,8 @@ def build_services(
     execution: Execution,
 ) -> Services:
     """Return what the doors may reach."""
+    connections = Connections()
+    health = partial(_health, settings, storage, execution.dispatcher)
     return Services(
         settings=settings,
         clock=clock,
@@ -298,11 +309,27 @@ def build_services(
         artifacts=storage.artifacts,
         traversals=storage.traversals,
         authenticator=StoredIdentity(storage.users, clock),
-        connections=Connections(),
+        connections=connections,
         presence=execution.presence,
         browser=browsers.pool,
-        health=lambda: _health(settings, storage, execution.dispatcher),
+        health=health,
+        vitals=Vitals(
+            writer=storage.writer.counts,
+            attempts=execution.attempts,
+            connections=connections,
+            loop_lag=LoopLag(asyncio.get_running_loop()),
+            health=health,
+            browsers=browsers.statistics,
+            last_seqs=storage.writer.last_seqs,
+        ),
     )
+
+
+def _on_end(forget: Callable[[str], None], attempts: AttemptWatch, published: Published) -> None:
+    """Tell of a run's end those who count runs or remember something of them."""
+    if published.ended:
+        forget(published.run_id)
+        attempts.on_ended(published)
 
 
 def _on_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any) -> None:
@@ -350,7 +377,7 @@ def build_server(settings: Settings, announce: Callable[[str, str], None]) -> Dr
     """Return the whole server, not yet listening. ``announce(origin, login_address)`` is called once it does."""
     address, serving = Address(), Serving()
     body = BodyBounds(settings.body_bytes, settings.handshake_timeout_s)
-    app, doors = build_app(body, samples_folder(settings))
+    app, doors = build_app(body, samples_folder(settings), metrics_open=settings.metrics_open)
     state = app.state
 
     @asynccontextmanager

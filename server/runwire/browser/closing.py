@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from runwire.telemetry.distribution import QUICK_S, Distribution
+
 log = structlog.get_logger(__name__)
 
 
@@ -25,6 +27,16 @@ class CloseCounts:
     longest_s: float = 0.0
     total_s: float = 0.0
     hung: dict[str, int] = field(default_factory=dict)
+    times: dict[str, Distribution] = field(default_factory=dict)
+
+    def took(self, part: str, seconds: float) -> None:
+        """Count a close that came back."""
+        self.closed += 1
+        self.total_s += seconds
+        self.longest_s = max(self.longest_s, seconds)
+        if part not in self.times:
+            self.times[part] = Distribution(QUICK_S)
+        self.times[part].observe(seconds)
 
     @property
     def mean_s(self) -> float:
@@ -48,8 +60,5 @@ async def close_within(counts: CloseCounts, part: str, close: Callable[[], Await
     except Exception as error:  # whatever it says, the order goes on: page → context → browser → driver
         counts.failed += 1
         log.debug("browser.close_failed", part=part, error=str(error))
-    took = time.monotonic() - started
-    counts.closed += 1
-    counts.total_s += took
-    counts.longest_s = max(counts.longest_s, took)
+    counts.took(part, time.monotonic() - started)
     return True

@@ -111,13 +111,17 @@ class Fleet:
             raise
         self.breaker.succeeded()
         self.launches += 1
-        shell = Shell(self.launches, port)
+        shell = Shell(self.launches, port, self._free_slot())
         self.shells.append(shell)
         log.info("browser.launched", browser=shell.number, pid=port.pid, took_ms=round((time.monotonic() - now) * 1000))
         if self._stopping:
             await self.remove(shell)
             raise BrowserUnavailable("the server is stopping")
         return shell
+
+    def _free_slot(self) -> int:
+        taken = {shell.slot for shell in self.shells}
+        return next(slot for slot in range(len(taken) + 1) if slot not in taken)
 
     async def remove(self, shell: Shell) -> None:
         """Take a browser out and clean it up within its bounds. Idempotent."""

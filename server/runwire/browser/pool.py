@@ -147,6 +147,7 @@ class ContextPool:
             hung_closes=dict(self._counts.hung),
             close_mean_s=self._counts.mean_s,
             close_longest_s=self._counts.longest_s,
+            close_s=tuple(self._counts.times.items()),
             lost_runs=self._lost_runs,
             tasks=len(asyncio.all_tasks()),
             browsers=tuple(_shell_statistics(shell) for shell in fleet.shells),
@@ -315,6 +316,7 @@ def _parking_key(config: BrowserConfig) -> BrowserConfig:
 def _shell_statistics(shell: Shell) -> ShellStatistics:
     return ShellStatistics(
         number=shell.number,
+        slot=shell.slot,
         pid=shell.port.pid,
         health=shell.health.value,
         leased=len(shell.seats),

@@ -28,10 +28,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(eq=False, slots=True)
 class Shell:
-    """A browser in the pool. ``number`` counts launches; ``first_bytes`` is its memory when it was new."""
+    """A browser in the pool. ``number`` counts launches, ``slot`` is its place among those alive; ``first_bytes`` is
+    its memory when it was new.
+    """
 
     number: int
     port: ShellPort
+    slot: int = 0
     health: Health = Health.HEALTHY
     seats: set[Seat] = field(default_factory=set)
     runs: int = 0

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from runwire.telemetry.distribution import Distribution
+
 
 @dataclass(frozen=True, slots=True)
 class ShellStatistics:
-    """One browser: sizes in bytes, ``age_s`` in seconds."""
+    """One browser: sizes in bytes, ``age_s`` in seconds; ``slot`` is its place among those alive."""
 
     number: int
+    slot: int
     pid: int | None
     health: str
     leased: int
@@ -25,8 +28,8 @@ class PoolStatistics:
     """A snapshot; counts since the host's start, times in seconds.
 
     ``lost_runs`` counts runs whose browser was lost, ``tasks`` all tasks of the host's loop, ``hung_closes`` what did
-    not close in time, by part. ``reuse_ratio`` is the share of leases that needed no launch of their own,
-    ``warm_ratio`` of those that took a parked page.
+    not close in time, by part, ``close_s`` how long the others took. ``reuse_ratio`` is the share of leases that needed
+    no launch of their own, ``warm_ratio`` of those that took a parked page.
     """
 
     leased: int = 0
@@ -43,6 +46,7 @@ class PoolStatistics:
     hung_closes: dict[str, int] = field(default_factory=dict)
     close_mean_s: float = 0.0
     close_longest_s: float = 0.0
+    close_s: tuple[tuple[str, Distribution], ...] = ()
     lost_runs: int = 0
     tasks: int = 0
     browsers: tuple[ShellStatistics, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from runwire.browser.statistics import PoolStatistics
 from runwire.contracts.browser import BrowserPool
 from runwire.settings import Settings
 
@@ -18,6 +19,7 @@ class BrowserSupport:
         self._lock = threading.Lock()
         self._host: BrowserPool | None = None
         self._close: Callable[[], None] | None = None
+        self._statistics: Callable[[], PoolStatistics] = PoolStatistics
 
     def pool(self) -> BrowserPool | None:
         """Return the browsers, or None where Playwright is not installed; any thread."""
@@ -44,7 +46,16 @@ class BrowserSupport:
             ),
             self._sample_origin,
         )
-        self._host, self._close = host, host.close
+        self._host, self._close, self._statistics = host, host.close, host.statistics
+
+    def statistics(self) -> PoolStatistics:
+        """Return a snapshot, all zero while nobody has asked for a browser; blocks for 2 s at most.
+
+        Raises TimeoutError: the browsers' thread does not answer.
+        """
+        with self._lock:
+            read = self._statistics
+        return read()
 
     def close(self) -> None:
         """Close every browser, within the host's own bound (3 s); blocks."""

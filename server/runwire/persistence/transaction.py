@@ -79,6 +79,8 @@ class Transaction:
         self.changed: dict[str, Head] = {}
         self.claimed: list[ClaimedRun] = []
         self.created_by: Counter[str] = Counter()
+        self.entries = 0
+        """How many entries were appended."""
         self._committed = heads
         self._fresh: dict[str, NewRun] = {}
         self._thread_values: list[Any] = []
@@ -160,6 +162,7 @@ class Transaction:
             frame = entry_frame(wire_kind, wire_id, seq, now_ms, data)
             frames.append(frame)
             values += (run_id, seq, kind, frame)
+        self.entries += seq - head.last_seq
         changed = self.changed[run_id] = evolve(head, last_seq=seq)
         return changed
 

@@ -25,6 +25,7 @@ from runwire.errors import RunwireError, StorageUnavailable
 from runwire.persistence.claims import Claimer
 from runwire.persistence.database import BUSY_TIMEOUT_MS, WAL_BYTES, wal_bytes
 from runwire.persistence.transaction import Head, Transaction
+from runwire.persistence.writer_counts import WriterCounts, queue_waits_ms
 from runwire.runs.state import ACTIVE
 from runwire.threads import OwnedThread, WorkQueue
 
@@ -106,6 +107,7 @@ class LogWriter:
         self._heads: dict[str, Head] = {}
         self._listener: CommitListener | None = None
         self._closing = threading.Event()
+        self.counts = WriterCounts()
         self.failure: str | None = None
         """What is wrong with the storage right now, for ``/readyz``; None when the last commit succeeded."""
         self._trying_since: float | None = None
@@ -129,6 +131,10 @@ class LogWriter:
         if since is not None and time.monotonic() - since > STALL_S:
             raise StorageUnavailable(f"the database cannot be written: {self.failure}")
 
+    def last_seqs(self) -> dict[str, int]:
+        """Return the last committed ``seq`` of every run that is held here; any thread."""
+        return {run_id: head.last_seq for run_id, head in self._heads.copy().items()}
+
     def submit(self, work: Work) -> None:
         """Add work; any thread, never blocks. Bounded by the callers: appenders have a window, requests a limit."""
         self._work.put(work)
@@ -147,7 +153,9 @@ class LogWriter:
             ended = False
             wait_s: float | None = None  # the first work is to settle what dead workers hold: no claim comes before it
             while not ended:
+                waited = self._work.waiting
                 items = self._work.take_all(ITEMS_PER_COMMIT, wait_s)
+                self.counts.taken(waited=waited, all_of_it=len(items) < ITEMS_PER_COMMIT)
                 ended = None in items
                 self._commit(connection, [item for item in items if item is not None])
                 self._bound_wal(connection)
@@ -193,6 +201,7 @@ class LogWriter:
                     self._commit_apart(connection, items, error)
                     return
                 self.failure, self._trying_since = str(error), started
+                self.counts.storage_failures += 1
                 log.error("storage.unavailable", error=self.failure, items=len(items))
                 if time.monotonic() >= started + RETRY_STORAGE_S or self._closing.is_set():
                     self._give_up(items)
@@ -218,6 +227,7 @@ class LogWriter:
 
     def _commit_once(self, connection: sqlite3.Connection, items: list[Work]) -> tuple[Transaction, list[_Answer]]:
         answers: list[_Answer] = []
+        begun = time.monotonic()
         connection.execute("BEGIN IMMEDIATE")
         try:
             tx = Transaction(connection, self._heads, self._clock.now_ms())
@@ -228,6 +238,7 @@ class LogWriter:
                     answers.append((item, None, error))
             self._claimer.claim(tx)
             tx.flush()
+            waits_ms = queue_waits_ms(tx) if tx.claimed else []
             failpoints.reach("before_commit")
             connection.execute("COMMIT")
         except BaseException:
@@ -237,6 +248,7 @@ class LogWriter:
         failpoints.reach("after_commit")
         self._claimer.committed(tx)
         self._keep(tx)
+        self.counts.committed(tx, len(items), begun, waits_ms)
         return tx, answers
 
     def _keep(self, tx: Transaction) -> None:
@@ -265,6 +277,7 @@ class LogWriter:
                 self._work.put(item)
             else:
                 refused.append(item)
+        self.counts.refused += len(refused)
         self._refuse(refused, StorageUnavailable(f"the database cannot be written: {self.failure}"))
 
     def _refuse(self, items: list[Work], error: Exception) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 import structlog
 from starlette.requests import HTTPConnection
-from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from runwire import failpoints
@@ -30,8 +29,10 @@ from runwire.protocol.frames import Frame, encode
 from runwire.protocol.session import ConnectionState, Due, Liveness, RateLimit, advance_connection
 from runwire.protocol.wire import text_frame
 from runwire.settings import Settings
+from runwire.web.door_counts import ROUTE
 from runwire.web.error_map import close_code_of, internal_problem, problem
 from runwire.web.safe_ws import EXTENSION, Sink
+from runwire.web.socket_counts import ABNORMAL, SocketCounts
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +46,7 @@ class Connections:
 
     def __init__(self) -> None:
         self._open: set[SocketConnection] = set()
+        self.counts = SocketCounts()
         self._empty = asyncio.Event()
         self.draining = False
 
@@ -56,10 +58,13 @@ class Connections:
 
     def add(self, connection: SocketConnection) -> None:
         """Note an open socket."""
+        self.counts.opened += 1
         self._open.add(connection)
 
     def discard(self, connection: SocketConnection) -> None:
-        """Forget it."""
+        """Forget it, and count why it ended."""
+        if connection in self._open:
+            self.counts.ended(connection.ended_by)
         self._open.discard(connection)
         if not self._open:
             self._empty.set()
@@ -88,6 +93,7 @@ class SocketConnection:
         "_timer",
         "_websocket",
         "behind",
+        "ended_by",
         "heartbeats",
         "sink",
     )
@@ -113,9 +119,18 @@ class SocketConnection:
         self._closing: asyncio.Task[None] | None = None
         self.heartbeats: Callable[[], list[Frame]] = list
         """What makes the heartbeat frames, one for each followed run; set by the endpoint."""
+        self.ended_by: int = ABNORMAL
+        """The code that this end closed with, or meant to; else the peer's."""
         self.behind: Callable[[], bool] = _never
         """Whether something committed has not been sent yet; set by the endpoint."""
         self.sink: Sink = _sink_of(websocket)
+        log.debug("socket.attempt", **self.facts)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a line of the log says of this socket: whose it is and what it is for, never what passes over it."""
+        scope = self._websocket.scope
+        return {"client": scope.get("client"), "route": scope.get(ROUTE), **scope.get("path_params", {})}
 
     # The upgrade
 
@@ -131,10 +146,16 @@ class SocketConnection:
             raise NotAuthenticated("unknown, expired or revoked token")
         return user
 
-    async def refuse(self, response: Response) -> None:
-        """Answer the upgrade with an HTTP response instead of 101."""
+    async def refuse(self, error: RunwireError) -> None:
+        """Answer the upgrade with an HTTP problem instead of 101."""
+        self.note_refusal(error)
         self._move(ConnectionState.CLOSED)
-        await self._websocket.send_denial_response(response)
+        await self._websocket.send_denial_response(problem(error))
+
+    def note_refusal(self, error: RunwireError) -> None:
+        """Count and record that the client may not do what it wants here."""
+        self._connections.counts.refused[error.code] += 1
+        log.info("socket.refused", **self.facts, code=error.code)
 
     async def accept(self) -> None:
         """Answer 101. Raises SocketClosed if the client has left."""
@@ -144,7 +165,7 @@ class SocketConnection:
         except (RuntimeError, WebSocketDisconnect) as error:
             raise SocketClosed from error
         self._connections.add(self)
-        log.debug("socket.connected", client=self._websocket.client)
+        log.debug("socket.connected", **self.facts)
 
     async def authenticate(self) -> User:
         """Wait for the first message, ``auth`` with a ticket or a token. Raises NotAuthenticated or SocketClosed."""
@@ -185,6 +206,8 @@ class SocketConnection:
             raise SocketClosed
         received = await self._websocket.receive()
         if received["type"] == "websocket.disconnect":
+            if self._state is not ConnectionState.CLOSING:
+                self.ended_by = received.get("code", ABNORMAL)
             raise SocketClosed
         now = self._clock.monotonic()
         self._liveness.active(now, sent=False)
@@ -220,7 +243,7 @@ class SocketConnection:
     def _on_timer(self) -> None:
         due = self._liveness.due(self._clock.monotonic())
         if due is Due.IDLE:
-            log.info("socket.idle_timeout", client=self._websocket.client)
+            log.info("socket.idle_timeout", **self.facts)
             self.close(CloseCode.IDLE)
             return
         if due is Due.HEARTBEAT:
@@ -238,6 +261,7 @@ class SocketConnection:
         if self._state not in (ConnectionState.AUTHENTICATING, ConnectionState.OPEN):
             return
         self._move(ConnectionState.CLOSING)
+        self.ended_by = code
         self._closing = asyncio.get_running_loop().create_task(self._send_close(code))
 
     async def _send_close(self, code: CloseCode) -> None:
@@ -249,7 +273,8 @@ class SocketConnection:
 
     def cut(self, code: CloseCode, why: str) -> None:
         """Drop a peer whose buffer is full: no close frame would reach it, the log and the numbers say ``code``."""
-        log.warning("socket.cut", client=self._websocket.client, code=int(code), why=why)
+        log.warning("socket.cut", **self.facts, code=int(code), why=why)
+        self.ended_by = code
         self.sink.abort()
 
     async def closed(self) -> None:
@@ -262,7 +287,7 @@ class SocketConnection:
             await self._closing
         if self._state is not ConnectionState.CLOSED:
             self._move(ConnectionState.CLOSED)
-        log.debug("socket.disconnected", client=self._websocket.client)
+        log.debug("socket.disconnected", **self.facts, code=int(self.ended_by))
 
     def _move(self, target: ConnectionState) -> None:
         self._state = advance_connection(self._state, target)
@@ -300,9 +325,10 @@ async def guarded(connection: SocketConnection, endpoint: Any) -> None:
     except SocketClosed:
         return
     except (BadCommand, RunwireError) as error:
+        connection.note_refusal(error)
         connection.close(close_code_of(error))
     except Exception as error:  # the endpoint's edge: the client is told 1011, the log says the rest
-        internal_problem(error)
+        internal_problem(error, **connection.facts)
         connection.close(CloseCode.SERVER_ERROR)
     finally:
         await connection.closed()
@@ -310,4 +336,4 @@ async def guarded(connection: SocketConnection, endpoint: Any) -> None:
 
 async def refused(connection: SocketConnection, error: RunwireError) -> None:
     """Refuse an upgrade with the error's HTTP problem."""
-    await connection.refuse(problem(error))
+    await connection.refuse(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from runwire.web import chat_ui
 from runwire.web.access import protected
 from runwire.web.body_limit import BodyBounds, BodyLimit
 from runwire.web.door_counts import DoorCounts
-from runwire.web.endpoints import agents, artifacts, documents, health, login, runs, threads, traversal
+from runwire.web.endpoints import agents, artifacts, documents, health, login, monitoring, runs, threads, traversal
 from runwire.web.endpoints.command_socket import command_socket
 from runwire.web.endpoints.follow_socket import follow_socket
 from runwire.web.socket_doors import SocketEndpoint
 from runwire.web.watched import WatchedDoor
+
+METRICS_PATH = "/metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ DOORS: tuple[Door, ...] = (
     Door("DELETE", "/v1/threads/{thread_id}", threads.delete_thread, Policy.USER),
     Door("GET", "/v1/threads/{thread_id}/export", threads.export_thread, Policy.USER),
     Door("GET", "/v1/queue", runs.get_queue, Policy.USER),
+    Door("GET", METRICS_PATH, monitoring.get_metrics, Policy.ADMIN),
+    Door("GET", "/v1/status", monitoring.get_status, Policy.ADMIN),
+    Door("GET", "/v1/browsers", monitoring.get_browsers, Policy.ADMIN),
     Door("GET", "/openapi.json", documents.get_document, Policy.PUBLIC),
     Door("GET", "/asyncapi.json", documents.get_document, Policy.PUBLIC),
     Door("GET", "/schema", documents.list_schemas, Policy.PUBLIC),
@@ -68,6 +73,13 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/", chat_ui.page, Policy.PUBLIC),
     Door("GET", "/login", chat_ui.page, Policy.PUBLIC),
 )
+
+
+def doors_for(*, metrics_open: bool) -> tuple[Door, ...]:
+    """Return the doors as the settings want them; ``metrics_open`` lets anybody read the metrics."""
+    if not metrics_open:
+        return DOORS
+    return tuple(replace(door, policy=Policy.PUBLIC) if door.path == METRICS_PATH else door for door in DOORS)
 
 
 def build_routes(

@@ -30,6 +30,7 @@ from runwire.protocol.commands import StartRun
 from runwire.runs.state import RunStatus
 from runwire.settings import Settings
 from runwire.web.connection import Connections, SocketConnection
+from runwire.web.vitals import Vitals
 
 T = TypeVar("T")
 
@@ -51,6 +52,7 @@ class Services:
     connections: Connections
     presence: DisconnectWatch
     browser: Callable[[], BrowserPool | None]
+    vitals: Vitals
     health: Callable[[], dict[str, Any]]
     """What is wrong, by part, and the numbers that ``/readyz`` shows."""
 

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from runwire.errors import NotFound
+from runwire.web.door_counts import ROUTE
 from runwire.web.error_map import problem
 
 SocketEndpoint = Callable[[WebSocket], Awaitable[None]]
@@ -27,8 +28,8 @@ class SocketDoors:
     def __init__(self, app: Starlette, sockets: list[tuple[str, SocketEndpoint]]) -> None:
         """``sockets`` are paths in Starlette's notation with their endpoints."""
         self.app = app
-        self._sockets: list[tuple[re.Pattern[str], SocketEndpoint]] = [
-            (compile_path(path)[0], endpoint) for path, endpoint in sockets
+        self._sockets: list[tuple[re.Pattern[str], str, SocketEndpoint]] = [
+            (compile_path(path)[0], path, endpoint) for path, endpoint in sockets
         ]
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
@@ -37,10 +38,11 @@ class SocketDoors:
             return self.app(scope, receive, send)
         scope["app"] = self.app
         websocket = WebSocket(scope, receive, send)
-        for pattern, endpoint in self._sockets:
+        for pattern, path, endpoint in self._sockets:
             match = pattern.match(scope["path"])
             if match is not None:
                 scope["path_params"] = match.groupdict()
+                scope[ROUTE] = path
                 return endpoint(websocket)
         return _refuse(websocket)
 

@@ -135,7 +135,7 @@ class CommandEndpoint:
         except RunwireError as error:
             self._connection.send(Reply(id=command_id, ok=False, error=error_object(error)))
         except Exception as error:  # the edge of one command: the client is told, the socket goes on
-            incident, _ = internal_problem(error)
+            incident, _ = internal_problem(error, **self._connection.facts)
             told = ErrorObject(code="internal_error", message=f"incident {incident}", retryable=False, details={})
             self._connection.send(Reply(id=command_id, ok=False, error=told))
 
