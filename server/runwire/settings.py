@@ -41,6 +41,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = False
 
     max_running: Annotated[Count, Meta(description="runs executed at once")] = 5
+    running_per_user: Annotated[
+        int, Meta(ge=0, description="runs of one user executed at once; 0: as many as there are slots")
+    ] = 0
+    agent_max_running: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="runs of single agents executed at once, as agent=count, comma-separated; over an agent's own"
+        ),
+    ] = ()
     run_timeout_s: Annotated[Seconds, Meta(description="time limit of a run's RUNNING time, seconds")] = 600.0
     run_idle_timeout_s: Annotated[
         float,

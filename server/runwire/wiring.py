@@ -26,6 +26,7 @@ from runwire.contracts.actors import OwnedRun, User
 from runwire.contracts.event_log import Published
 from runwire.engine.attempts import AttemptWatch
 from runwire.engine.bridge import AgentWebSocketBridge
+from runwire.engine.browser_room import BrowserRoom
 from runwire.engine.cancellation import StopReason
 from runwire.engine.context import RunServices
 from runwire.engine.conversations import Conversations
@@ -33,8 +34,11 @@ from runwire.engine.dispatcher import ThreadDispatcher
 from runwire.engine.drain import Drain
 from runwire.engine.factory import ExecutionEngineFactory
 from runwire.engine.lease_keeper import LeaseKeeper
+from runwire.engine.operator import QueueOperator
 from runwire.engine.presence import DisconnectWatch
+from runwire.engine.queue_watch import QueueWatch
 from runwire.engine.recovery import Reaper
+from runwire.engine.thread_watch import ThreadWatch
 from runwire.engine.user_engine import EngineParts
 from runwire.errors import StartupIncomplete
 from runwire.ids import new_id
@@ -45,12 +49,14 @@ from runwire.persistence.conversations import SqlConversationStore
 from runwire.persistence.event_log import SqlEventLog
 from runwire.persistence.lease import SqlLeaseStore
 from runwire.persistence.purge import Purge
+from runwire.persistence.queue_store import SqlQueueStore
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.run_store import SqlRunStore
 from runwire.persistence.traversals import DiskTraversalStore
 from runwire.persistence.user_store import SqlUserStore, create_token, knows_token
 from runwire.persistence.writer import LogWriter
-from runwire.runs.limits import QueueLimits, limits_of_server
+from runwire.runs.forecast import Forecast
+from runwire.runs.limits import QueueLimits, RunningLimits, limits_of_server
 from runwire.settings import Settings
 from runwire.telemetry.logs import startup_step
 from runwire.telemetry.loop_lag import LoopLag
@@ -86,11 +92,27 @@ class Storage:
     readers: ReaderPool
     event_log: SqlEventLog
     store: SqlRunStore
+    queue: SqlQueueStore
     users: SqlUserStore
     leases: SqlLeaseStore
     artifacts: DiskArtifactStore
     traversals: DiskTraversalStore
     conversations: SqlConversationStore
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Everything around those who wait for a slot."""
+
+    places: QueueWatch
+    threads: ThreadWatch
+    room: BrowserRoom
+    operator: QueueOperator
+
+    def close(self) -> None:
+        """Tell nobody any more, look at nothing any more."""
+        self.places.close()
+        self.room.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +123,7 @@ class Execution:
     attempts: AttemptWatch
     dispatcher: ThreadDispatcher
     presence: DisconnectWatch
+    waiting: Waiting
     reaper: Reaper
     drain: Drain
     keeper: LeaseKeeper
@@ -147,18 +170,22 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
             engine = database.open_engine(database.database_file(data))
             database.check_schema(engine)
             incarnation = database.open_incarnation(engine)
+        with startup_step("agents"):
+            registry = load_registry(settings)
+            agent_limits = registry.running_limits(settings.agent_max_running)
+            limits = RunningLimits(settings.max_running, settings.running_per_user, agent_limits)
         with startup_step("event log"):
-            storage = open_storage(settings, clock, engine, incarnation)
+            storage = open_storage(settings, clock, engine, incarnation, limits)
         with startup_step("websocket bridge"):
             bridge = AgentWebSocketBridge(storage.event_log, loop)
         with startup_step("agent instance factory"):
-            agents = AgentInstanceFactory(load_registry(settings))
+            agents = AgentInstanceFactory(registry)
             agents.configure(websocket_bridge=bridge)
         with startup_step("execution engine factory"):
             browsers = BrowserSupport(settings, lambda: address.origin)
             stack.callback(browsers.close)
-            execution = build_execution(settings, clock, storage, bridge, agents, browsers)
-        services = build_services(settings, clock, storage, bridge, agents, browsers, execution)
+            execution = build_execution(settings, clock, storage, bridge, agents, browsers, limits)
+        services = build_services(settings, clock, storage, bridge, agents, browsers, execution, limits)
         storage.readers.start()
         try:
             with startup_step("recovery"):
@@ -172,6 +199,7 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
             yield Core(services, execution.drain)
         finally:
             services.vitals.loop_lag.stop()
+            execution.waiting.close()
             execution.keeper.close()
             await execution.conversations.close()
             execution.dispatcher.retire_idle()
@@ -180,10 +208,18 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
             storage.readers.close()
 
 
-def open_storage(settings: Settings, clock: Clock, engine: database.Engine, incarnation: str) -> Storage:
-    """Return the storage on an open, up-to-date database; its threads are not started yet."""
+def open_storage(
+    settings: Settings,
+    clock: Clock,
+    engine: database.Engine,
+    incarnation: str,
+    running: RunningLimits | None = None,
+) -> Storage:
+    """Return the storage on an open, up-to-date database; its threads are not started yet. ``running`` overrides the
+    settings' limits, for agents that have limits of their own.
+    """
     worker_id = new_id()
-    claimer = Claimer(settings.max_running, worker_id, clock)
+    claimer = Claimer(running or RunningLimits(settings.max_running, settings.running_per_user), worker_id, clock)
     with engine.connect() as connection:
         claimer.restore(connection)
     writer = LogWriter(engine, clock, claimer)
@@ -201,6 +237,7 @@ def open_storage(settings: Settings, clock: Clock, engine: database.Engine, inca
         readers=readers,
         event_log=SqlEventLog(writer, readers),
         store=store,
+        queue=SqlQueueStore(writer, readers, claimer),
         users=SqlUserStore(writer, readers, clock),
         leases=SqlLeaseStore(writer, read_engine, worker_id),
         artifacts=DiskArtifactStore(
@@ -222,6 +259,7 @@ def build_execution(
     bridge: AgentWebSocketBridge,
     agents: AgentInstanceFactory,
     browsers: BrowserSupport,
+    limits: RunningLimits,
 ) -> Execution:
     """Return what executes runs, connected to the bridge; on the loop that it will work with."""
     loop, store = asyncio.get_running_loop(), storage.store
@@ -256,6 +294,7 @@ def build_execution(
         storage.conversations, store, bridge, cancel, stop_timeout_s=settings.cancel_grace_s + STOP_SLACK_S
     )
     presence = DisconnectWatch(loop, cancel, settings.disconnect_cancel_s)
+    waiting = build_waiting(loop, clock, storage, agents.registry, browsers, dispatcher, limits)
     reaper = Reaper(store, agents.registry.recoverable)
     bridge.connect(dispatcher.dispatch)
     bridge.observe(dispatcher.on_published)
@@ -263,11 +302,14 @@ def build_execution(
     bridge.observe(conversations.on_published)
     bridge.observe(partial(_on_end, storage.artifacts.forget, attempts))
     bridge.observe_presence(presence.on_presence)
+    for observer in (waiting.places, waiting.threads, waiting.room):
+        bridge.observe_moves(observer.on_moves)
     return Execution(
         engines=engines,
         attempts=attempts,
         dispatcher=dispatcher,
         presence=presence,
+        waiting=waiting,
         reaper=reaper,
         drain=Drain(
             pause=store.pause,
@@ -286,6 +328,35 @@ def build_execution(
     )
 
 
+def build_waiting(
+    loop: asyncio.AbstractEventLoop,
+    clock: Clock,
+    storage: Storage,
+    registry: AgentRegistry,
+    browsers: BrowserSupport,
+    dispatcher: ThreadDispatcher,
+    limits: RunningLimits,
+) -> Waiting:
+    """Return what holds runs back and what tells of it; on the loop that it will work with."""
+    queue = storage.queue
+
+    def room_changed() -> None:
+        queue.look()
+        places.changed()
+
+    room = BrowserRoom(
+        loop,
+        needs_browser=registry.needs_browser,
+        full_reason=browsers.full_reason,
+        waiting=lambda: queue.state.queued_as,
+        on_change=room_changed,
+    )
+    places = QueueWatch(loop, queue, Forecast(limits), room.reason)
+    storage.claimer.connect(room)
+    operator = QueueOperator(queue, clock, request_stop=dispatcher.request_stop, on_change=places.changed)
+    return Waiting(places, ThreadWatch(), room, operator)
+
+
 def build_services(
     settings: Settings,
     clock: Clock,
@@ -294,6 +365,7 @@ def build_services(
     agents: AgentInstanceFactory,
     browsers: BrowserSupport,
     execution: Execution,
+    limits: RunningLimits,
 ) -> Services:
     """Return what the doors may reach."""
     connections = Connections()
@@ -304,6 +376,11 @@ def build_services(
         bridge=bridge,
         engines=execution.engines,
         store=storage.store,
+        queue=storage.queue,
+        places=execution.waiting.places,
+        threads=execution.waiting.threads,
+        operator=execution.waiting.operator,
+        running_limits=limits,
         registry=agents.registry,
         conversations=execution.conversations,
         artifacts=storage.artifacts,
@@ -346,10 +423,12 @@ def _health(settings: Settings, storage: Storage, dispatcher: ThreadDispatcher) 
         problems.append(f"the database cannot be written: {storage.writer.failure}")
     if not storage.writer.alive:
         problems.append("the thread that writes has ended: restart the server, and report its log")
+    queue = storage.queue.state
     return {
         "problems": problems,
-        "running": storage.claimer.running,
-        "queued": storage.claimer.queued,
+        "running": queue.running,
+        "queued": queue.queued,
+        "paused": {"queue": queue.pauses.everything, "agents": sorted(queue.pauses.agents)},
         "stuck_threads": dispatcher.stuck_threads,
         "wal_bytes": database.wal_bytes(database.database_file(settings.data_path)),
     }

@@ -16,6 +16,7 @@ import pytest
 from runwire.clock import SystemClock
 from runwire.contracts.actors import OwnedRun, User
 from runwire.contracts.event_log import Commit, EventLog, Published, RunAppender
+from runwire.contracts.queue_store import QueueStore
 from runwire.contracts.run_store import Created, RunStore
 from runwire.persistence.database import database_file, open_engine, open_incarnation
 from runwire.runs.record import ClaimedRun, NewRun
@@ -54,6 +55,7 @@ class Storage:
     """A storage under test: what the contracts name, what it told, and a look into what is stored."""
 
     store: RunStore
+    queue: QueueStore
     log: EventLog
     listener: Listener
     entries: Callable[[str], list[dict[str, Any]]]
@@ -117,6 +119,7 @@ async def _sqlite(data: Path, **changes: Any) -> AsyncIterator[Storage]:
     try:
         yield Storage(
             storage.store,
+            storage.queue,
             storage.event_log,
             listener,
             lambda run_id: stored_entries(data, run_id),

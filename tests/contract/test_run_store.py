@@ -81,7 +81,7 @@ async def test_claims_follow_class_then_turn_and_never_exceed_the_limit(open_sto
         ids = [f"run0000{n}" for n in range(1, 5)]
         for run_id, kind in zip(ids, kinds, strict=True):
             await storage.create(run_id, priority=kind)
-        places = (await storage.store.queue(ANN)).own
+        places = (await storage.queue.view(ANN)).own.places
         expected = [ids[2], ids[1], ids[3], ids[0]]
         assert [(place.run_id, place.position) for place in places] == [(r, n) for n, r in enumerate(expected, 1)]
         order, fence, current = [], holder.fence, "run00000"
@@ -89,8 +89,8 @@ async def test_claims_follow_class_then_turn_and_never_exceed_the_limit(open_sto
             storage.store.finish(current, fence, Outcome(RunStatus.SUCCEEDED))
             fence, current = (await storage.claimed(following)).fence, following
             order.append(following)
-            view = await storage.store.queue(ANN)
-            assert (view.running, view.queued) == (1, len(expected) - len(order))
+            state = storage.queue.state
+            assert (state.running, state.queued) == (1, len(expected) - len(order))
         assert order == expected
 
 
@@ -127,8 +127,8 @@ async def test_limits_hold_also_within_one_commit(open_store: OpenStorage) -> No
         done = await asyncio.gather(*tries, return_exceptions=True)
         refused = [one for one in done if isinstance(one, OverCapacity)]
         assert len(done) - len(refused) == 5
-        assert (await storage.store.queue(ANN)).queued == 5
-        assert len((await storage.store.queue(ANN)).own) == 3
+        assert storage.queue.state.queued == 5
+        assert len((await storage.queue.view(ANN)).own.places) == 3
 
 
 async def test_pages_hold_every_run_once_newest_first(open_store: OpenStorage) -> None:

@@ -197,6 +197,18 @@ async def never_ready(ctx: RunContext, _input: Any) -> None:
     await asyncio.Event().wait()
 
 
+async def narrow(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
+    """The gated agent, of which two may run at once."""
+    return await gated(ctx, input)
+
+
+async def browsing(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
+    """The gated agent, as one that needs a browser."""
+    return await gated(ctx, input)
+
+
+narrow.max_running = 2  # type: ignore[attr-defined]
+browsing.needs_browser = True  # type: ignore[attr-defined]
 phoenix.recoverable = True  # type: ignore[attr-defined]
 never_ready.recoverable = True  # type: ignore[attr-defined]
 
@@ -265,6 +277,8 @@ _AGENTS = (
     poisons,
     returns_poison,
     flushes,
+    narrow,
+    browsing,
 )
 PATHS = tuple(f"{__name__}:{agent.__name__}" for agent in _AGENTS)
 """Every agent of this file, as ``--agents`` takes them; they are called by their name with dashes."""

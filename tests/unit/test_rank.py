@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runwire.runs.rank import CLASS_STEP, RankBook
+from runwire.runs.rank import CLASS_STEP, TURN, RankBook
 from runwire.runs.state import Priority
 
 USERS = st.sampled_from(["ann", "bob", "cid"])
@@ -57,15 +58,28 @@ def test_users_take_turns(users: list[str]) -> None:
             assert not left[other] or served[user] <= served[other] + 1
 
 
-@given(st.integers(0, 50), st.integers(1, 50))
+@given(st.integers(1, 50), st.integers(1, 50))
 def test_a_newcomer_does_not_wait_behind_what_another_has_piled_up(served_before: int, piled_up: int) -> None:
     book = RankBook()
     waiting = _arrive(book, [("ann", Priority.NORMAL)] * (served_before + piled_up))
     for _ in range(served_before):
         _serve(book, waiting)
     waiting += _arrive(book, [("bob", Priority.NORMAL)], first=1_000)
-    order = [user for _, _, user, _ in sorted(waiting)]
-    assert order.index("bob") <= 1
+    assert sorted(waiting)[0][2] == "bob"
+
+
+def test_newcomers_without_end_do_not_keep_a_second_run_waiting() -> None:
+    """Ever new users, each with one run: ann's second is served after as many of them as a turn holds."""
+    book = RankBook()
+    waiting = _arrive(book, [("ann", Priority.NORMAL)] * 2)
+    _serve(book, waiting)
+    before = 0
+    while True:
+        waiting += _arrive(book, [(f"new{before}", Priority.NORMAL)], first=10 + before)
+        if _serve(book, waiting)[2] == "ann":
+            break
+        before += 1
+        assert before <= TURN
 
 
 def test_no_credit_is_saved_by_being_away() -> None:
@@ -79,18 +93,20 @@ def test_no_credit_is_saved_by_being_away() -> None:
     assert first.count("bob") in (9, 10, 11)
 
 
-def test_a_low_run_is_overtaken_by_a_bounded_number_of_turns() -> None:
-    """One user's stream of high runs without end: the low one is served all the same."""
+@pytest.mark.parametrize(("others", "ranks_each"), [(1, TURN), (100_000, 1)])
+def test_f5_low_never_starves(others: int, ranks_each: int) -> None:
+    """A stream of high runs without end, of one user or of ever new ones: the low one is served all the same."""
     book = RankBook()
     waiting = _arrive(book, [("ann", Priority.LOW)])
+    bound = 2 * CLASS_STEP // ranks_each
     overtaken = 0
     while True:
-        waiting += _arrive(book, [("bob", Priority.HIGH)], first=overtaken + 1)
+        waiting += _arrive(book, [(f"user{overtaken % others}", Priority.HIGH)], first=overtaken + 1)
         if _serve(book, waiting)[3] is Priority.LOW:
             break
         overtaken += 1
-        assert overtaken <= 2 * CLASS_STEP + 1
-    assert overtaken >= CLASS_STEP, "but not before high has had its preference"
+        assert overtaken <= bound + 1
+    assert overtaken >= bound // 2, "but not before high has had its preference"
 
 
 @given(ARRIVALS, st.integers(0, 30), ARRIVALS)

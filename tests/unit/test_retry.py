@@ -103,7 +103,7 @@ def clock() -> JumpingClock:
 
 
 def _park(backoff: Backoff, rows: Any, delay_s: float, run_id: str = "run") -> None:
-    head = Head(run_id, "ann", RunStatus.RUNNING, attempt=1, fence=1, rank=5, last_seq=3)
+    head = Head(run_id, "ann", RunStatus.RUNNING, attempt=1, fence=1, rank=5, last_seq=3, thread_id="t", agent="a")
     backoff.park(rows, head, Priority.NORMAL, RunError("busy", "not yet", retryable=True), delay_s)
 
 

@@ -40,6 +40,7 @@ class AgentSpec:
     ``recoverable``: may be called again from the start with the same input. ``timeout_s`` overrides the server's
     default, in seconds; ``limits`` tighten the server's. ``retry`` says which pauses lie between the attempts of a run
     that fails for a retryable reason; None: there is one attempt. ``version`` is recorded on each run.
+    ``max_running``: how many of its runs may be executed at once; None: as many as the server's.
     """
 
     name: str
@@ -54,13 +55,19 @@ class AgentSpec:
     version: str | None = None
     retry: RetryPolicy | None = None
     limits: RunLimits | None = None
+    max_running: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_running is not None and self.max_running < 1:
+            raise ConfigurationError(f"the agent {self.name!r}: max_running must be 1 or more, got {self.max_running}")
 
 
 def spec_of(target: Any, name: str | None = None) -> AgentSpec:
     """Describe an agent: an async function, an async generator function, a plain function, or a class with ``run``.
 
     Attributes that it may carry: ``name``, ``description`` (else the docstring's first line), ``input_schema``,
-    ``validate_input``, ``recoverable``, ``needs_browser``, ``timeout_s``, ``version``, ``retry``, ``limits``.
+    ``validate_input``, ``recoverable``, ``needs_browser``, ``timeout_s``, ``version``, ``retry``, ``limits``,
+    ``max_running``.
 
     Raises:
         ConfigurationError: it is none of these.
@@ -86,6 +93,7 @@ def spec_of(target: Any, name: str | None = None) -> AgentSpec:
         version=_version(target),
         retry=_declared(chosen, "retry", getattr(target, "retry", None), RetryPolicy),
         limits=_declared(chosen, "limits", getattr(target, "limits", None), RunLimits),
+        max_running=getattr(target, "max_running", None),
     )
 
 
@@ -145,6 +153,27 @@ class AgentRegistry:
     def find(self, name: str) -> AgentSpec | None:
         """Return the agent of that name; None for one that is no longer there."""
         return self._specs.get(name)
+
+    def needs_browser(self, name: str) -> bool:
+        """Return whether the agent's runs use a browser; False for one that is no longer there."""
+        spec = self._specs.get(name)
+        return spec is not None and spec.needs_browser
+
+    def running_limits(self, overrides: Iterable[str]) -> dict[str, int]:
+        """Return how many runs of single agents may be executed at once; ``overrides`` are ``name=count``.
+
+        Raises:
+            ConfigurationError: an override is none, or names an agent that is not there.
+        """
+        limits = {spec.name: spec.max_running for spec in self._specs.values() if spec.max_running is not None}
+        for text in overrides:
+            name, _, count = text.partition("=")
+            if not (count.isascii() and count.isdigit() and int(count) > 0):
+                raise ConfigurationError(f"agent_max_running takes agent=count, count 1 or more; got {text!r}")
+            if name not in self._specs:
+                raise ConfigurationError(f"agent_max_running names {name!r}; known agents: {', '.join(self._specs)}")
+            limits[name] = int(count)
+        return limits
 
     def recoverable(self, name: str) -> bool:
         """Return whether the agent's runs may be called again from the start; False for one that is no longer there."""

@@ -28,6 +28,13 @@ class BrowserSupport:
                 self._make()
             return self._host
 
+    def full_reason(self) -> str | None:
+        """Return why one more browser run should stay queued for now, or None; None too where no browser can be had
+        at all: such a run fails at once, and says why. Reads files; any thread.
+        """
+        host = self.pool()
+        return None if host is None else host.full_reason()
+
     def _make(self) -> None:
         try:
             from runwire.browser.host import BrowserHost  # the extra `browser`, and only when it is installed

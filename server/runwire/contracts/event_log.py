@@ -14,6 +14,7 @@ from typing import Protocol
 from runwire.contracts.actors import OwnedRun
 from runwire.runs.record import ClaimedRun
 from runwire.runs.state import RunStatus
+from runwire.runs.tally import Move
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,12 @@ class Chunk:
 @dataclass(frozen=True, slots=True)
 class Commit:
     """What one commit brought: runs that it moved to RUNNING, answers that the server's loop waits for (each to be
-    called there), and entries."""
+    called there), entries, and the runs whose state it has changed."""
 
     claimed: list[ClaimedRun]
     answers: Sequence[Callable[[], None]]
     published: list[Published]
+    moves: Sequence[Move] = ()
 
 
 class CommitListener(Protocol):

@@ -41,24 +41,6 @@ class Page:
     next: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class QueuePlace:
-    """A waiting run's place: ``position`` counts from 1 over all that wait."""
-
-    run_id: str
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class QueueView:
-    """The queue as one read saw it: counts of all users, and the places of the actor's own runs."""
-
-    queued: int
-    running: int
-    waiting: int
-    own: list[QueuePlace]
-
-
 class RunStore(Protocol):
     """Runs in the database."""
 
@@ -89,8 +71,8 @@ class RunStore(Protocol):
     async def list(self, actor: User, wanted: RunFilter) -> Page:
         """Return a page of the actor's runs."""
 
-    async def queue(self, actor: User) -> QueueView:
-        """Return the queue."""
+    async def check_thread(self, thread_id: str, actor: User) -> None:
+        """Raise NotFound unless the conversation is there and the actor's."""
 
     def finish(self, run_id: str, fence: int, outcome: Outcome, appender: RunAppender | None = None) -> None:
         """Write the terminal state, compare-and-set under ``fence``; any thread, returns at once.

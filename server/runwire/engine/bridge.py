@@ -11,7 +11,7 @@ tail if the tail reaches back to its cursor, and else from the database.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from runwire import failpoints
 from runwire.contracts.actors import OwnedRun
@@ -19,6 +19,7 @@ from runwire.contracts.event_log import Chunk, Commit, EventLog, Published, RunA
 from runwire.protocol.entries import batch_frame
 from runwire.protocol.wire import text_frame
 from runwire.runs.record import ClaimedRun
+from runwire.runs.tally import Move
 from runwire.threads import LoopMailbox
 
 TAIL_ENTRIES = 2_048
@@ -119,6 +120,7 @@ class AgentWebSocketBridge:
         self._mailbox: LoopMailbox[Commit] = LoopMailbox(loop, self._deliver)
         self._dispatch: Callable[[list[ClaimedRun]], None] | None = None
         self._observers: list[Callable[[Published], None]] = []
+        self._move_observers: list[Callable[[Sequence[Move]], None]] = []
         self._presence: Callable[[str, int], None] | None = None
 
     # Wiring, once, at start-up
@@ -130,6 +132,10 @@ class AgentWebSocketBridge:
     def observe(self, observer: Callable[[Published], None]) -> None:
         """Call ``observer`` on the loop with every commit's entries of every run."""
         self._observers.append(observer)
+
+    def observe_moves(self, observer: Callable[[Sequence[Move]], None]) -> None:
+        """Call ``observer`` on the loop with the runs whose state a commit has changed, behind its entries."""
+        self._move_observers.append(observer)
 
     def observe_presence(self, observer: Callable[[str, int], None]) -> None:
         """Call ``observer(run_id, followers)`` on the loop whenever a run's number of followers changes."""
@@ -167,6 +173,9 @@ class AgentWebSocketBridge:
                     follower.wake()
             for observer in self._observers:
                 observer(published)
+        if commit.moves:
+            for moved in self._move_observers:
+                moved(commit.moves)
 
     # To followers
 

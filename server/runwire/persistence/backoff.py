@@ -64,8 +64,9 @@ class Backoff:
         self._push(head.run_id, fence, priority, delay_s)
         return moved.status
 
-    def release(self, tx: Transaction, ranks: RankBook) -> None:
-        """Give every run that is due its place in the queue, inside ``tx``."""
+    def release(self, tx: Transaction, ranks: RankBook) -> list[Head]:
+        """Give every run that is due its place in the queue, inside ``tx``; return them."""
+        placed: list[Head] = []
         while self._released:  # their commit did not succeed
             heapq.heappush(self._parked, self._released.pop())
         while self._parked and self._parked[0].due <= self._clock.monotonic():
@@ -76,8 +77,9 @@ class Backoff:
             # Cancelled meanwhile, or parked twice by a commit that was tried again.
             if head is None or head.status is not RunStatus.QUEUED or head.fence != fence or head.rank != PARKED:
                 continue
-            tx.update(head, rank=ranks.next_rank(head.owner_id, priority))
+            placed.append(tx.update(head, rank=ranks.next_rank(head.owner_id, priority)))
             tx.run(_SET_NOT_BEFORE, (None, run_id))
+        return placed
 
     def committed(self) -> None:
         """Forget what the last :meth:`release` let go; called once its transaction is committed."""

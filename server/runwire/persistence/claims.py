@@ -1,101 +1,193 @@
-"""The scheduling pass that ends every commit. Floor 4; writer thread only (:meth:`pause` may be called from any).
+"""The scheduling pass that ends every commit. Floor 4; writer thread only (:meth:`Claimer.pause` may be called from
+any).
 
 Each change that could let a run start (one arrives, one ends, a limit is lifted) is a write, so looking at the queue at
-the end of each write needs no signal, no poll and no second transaction.
+the end of each write needs no signal, no poll and no second transaction. A claim reads one row by its key and the next
+head of its lane by one index, however many runs wait.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from typing import Any
 
 import sqlalchemy as sa
 
 from runwire.clock import Clock
+from runwire.contracts.admission import Admission
 from runwire.persistence.backoff import Backoff
+from runwire.persistence.lanes import Lane, Lanes, Place
 from runwire.persistence.transaction import Head, Transaction, stored_limits
 from runwire.protocol.entries import state_data
-from runwire.runs.limits import RunLimits
+from runwire.runs.limits import RunLimits, RunningLimits
 from runwire.runs.rank import PARKED, RankBook
-from runwire.runs.record import ClaimedRun
+from runwire.runs.record import ClaimedRun, NewRun
 from runwire.runs.state import Priority, RunStatus
+from runwire.runs.tally import Pauses, QueueState, Tally
 
-SELECT_NEXT = (
+SELECT_WAITING = (
     "SELECT thread_id, agent, input, timeout_s, priority, id, owner_id, attempt, fence, rank,"
-    " (SELECT max(seq) FROM entries WHERE run_id = runs.id), cancel_requested_ms"
-    ", limits, parent_id, retry_of, from_seq"
-    f" FROM runs WHERE status = 'QUEUED' AND rank < {PARKED} ORDER BY rank, id LIMIT ?"
+    " (SELECT max(seq) FROM entries WHERE run_id = runs.id), cancel_requested_ms,"
+    " limits, parent_id, retry_of, from_seq"
+    f" FROM runs WHERE id = ? AND status = 'QUEUED' AND rank < {PARKED}"
 )
+SELECT_NEXT_OF_LANE = (
+    "SELECT rank, id FROM runs WHERE status = 'QUEUED' AND owner_id = ? AND agent = ? AND (rank, id) > (?, ?)"
+    f" AND rank < {PARKED} ORDER BY rank, id LIMIT 1"
+)
+_SELECT_TURNS = (
+    "SELECT owner_id, priority, max(rank), min(rank) FROM runs"
+    f" WHERE status = 'QUEUED' AND rank < {PARKED} GROUP BY owner_id, priority"
+)
+_SELECT_LANES = "SELECT owner_id, agent, rank, id FROM runs WHERE status = 'QUEUED' ORDER BY owner_id, agent, rank, id"
+_SELECT_HELD = "SELECT owner_id, agent, status FROM runs WHERE status IN ('RUNNING', 'WAITING')"
+SELECT_PAUSES = "SELECT agent FROM queue_pauses"
+
+EVERYTHING = ""
+"""The agent's name under which a pause of the whole queue is stored."""
+
+
+def read_pauses(agents: list[str]) -> Pauses:
+    """Return what the stored names mean."""
+    return Pauses(EVERYTHING in agents, frozenset(agents) - {EVERYTHING})
 
 
 class Claimer:
-    """Moves waiting runs to RUNNING while there are free slots: best rank first, at most ``max_running`` at once."""
+    """Moves waiting runs to RUNNING while there are free slots: the best rank among users and agents below their
+    limits.
+    """
 
-    def __init__(self, max_running: int, worker_id: str, clock: Clock) -> None:
-        self._worker_id = worker_id
+    def __init__(self, limits: RunningLimits, worker_id: str, clock: Clock) -> None:
         self.backoff = Backoff(clock)
         self.ranks = RankBook()
-        self._paused = False
-        self._max_running = max_running
-        self._running = 0
-        self._queued = 0
-        self._queued_of: Counter[str] = Counter()
+        self.state = QueueState()
+        """The queue as of the last commit; replaced as a whole, so any thread may look at it."""
+        self._limits = limits
+        self._worker_id = worker_id
+        self._admission: Admission | None = None
+        self._tally = Tally()
+        self._lanes = Lanes()
+        self._pauses = Pauses()
+        self._stopped = False
+        self._look = True
+        self._counted: list[tuple[str, str, RunStatus | None, RunStatus]] = []
+        self._replaced: list[tuple[Lane, Place]] = []
+
+    def connect(self, admission: Admission) -> None:
+        """Name who is asked before a run is started; at start-up."""
+        self._admission = admission
 
     def pause(self) -> None:
         """Start nothing more; for the drain."""
-        self._paused = True
+        self._stopped = True
 
     @property
     def running(self) -> int:
         """Runs that hold a slot, as of the last commit."""
-        return self._running
+        return self._tally.running
 
     @property
     def queued(self) -> int:
         """Runs that wait, as of the last commit."""
-        return self._queued
+        return self._tally.queued
+
+    def queued_of(self, owner_id: str) -> int:
+        """Return how many runs of one user wait, as of the last commit."""
+        return self._tally.queued_of[owner_id]
 
     def restore(self, connection: sa.Connection) -> None:
         """Take up the queue that an earlier process left."""
-        rows = connection.exec_driver_sql(
-            "SELECT owner_id, priority, max(rank), min(rank), count(*) FROM runs"
-            f" WHERE status = 'QUEUED' GROUP BY 1, 2, rank = {PARKED}"
-        ).all()
-        held = connection.exec_driver_sql("SELECT status FROM runs WHERE status IN ('RUNNING', 'WAITING')").scalars()
-        self._running = sum(status == RunStatus.RUNNING for status in held)
-        for owner_id, priority, highest, lowest, count in rows:
-            if highest != PARKED:
-                self.ranks.restore(owner_id, Priority(priority), highest, lowest)
-            self._queued += count
-            self._queued_of[owner_id] += count
-
+        self._pauses = read_pauses(list(connection.exec_driver_sql(SELECT_PAUSES).scalars()))
+        for owner_id, priority, highest, lowest in connection.exec_driver_sql(_SELECT_TURNS):
+            self.ranks.restore(owner_id, Priority(priority), highest, lowest)
+        for owner_id, agent, rank, run_id in connection.exec_driver_sql(_SELECT_LANES):
+            if rank < PARKED:
+                self._lanes.offer((owner_id, agent), (rank, run_id))
+            self._tally.move(owner_id, agent, None, RunStatus.QUEUED)
+        for owner_id, agent, status in connection.exec_driver_sql(_SELECT_HELD):
+            self._tally.move(owner_id, agent, None, RunStatus(status))
         self.backoff.restore(connection)
+        self.state = QueueState.of(self._tally, self._pauses)
+
+    # The pass
 
     def claim(self, tx: Transaction) -> None:
-        """Give the free slots to the heads of the queue, inside ``tx``."""
-        self.backoff.release(tx, self.ranks)
-        free = self._max_running - self._running_after(tx)
-        queued = self._queued_after(tx)
-        if self._paused or free <= 0 or queued <= 0:
-            return
+        """Give the free slots to the best heads of the queue, inside ``tx``."""
+        for head in self.backoff.release(tx, self.ranks):
+            self._lanes.offer((head.owner_id, head.agent), (head.rank, head.run_id))
+            tx.look = True
+        if not (tx.moved or tx.look or self._look):
+            return  # nothing has changed that could let a run start
+        self._count(tx, dict(tx.moved))
+        pauses = self._pauses if tx.pauses is None else tx.pauses
         fresh = tx.fresh_queued()
-        if len(fresh) == queued:  # nobody else waits: what is to be started need not be read back first
-            for head, new in fresh[:free]:
+        may_look = not self._stopped and not pauses.everything
+        if may_look and len(fresh) == self._tally.queued:  # nobody else waits: nothing need be read back first
+            self._start_fresh(tx, fresh, pauses)
+        self._note_waiting(tx)
+        if may_look and self._tally.queued and self._tally.running < self._limits.total:
+            self._start_heads(tx, pauses)
+
+    def _count(self, tx: Transaction, moved: dict[str, RunStatus | None]) -> None:
+        for run_id, before in moved.items():
+            head = tx.changed[run_id]
+            self._counted.append((head.owner_id, head.agent, before, head.status))
+            self._tally.move(*self._counted[-1])
+
+    def _start_fresh(self, tx: Transaction, fresh: list[tuple[Head, NewRun]], pauses: Pauses) -> None:
+        for head, new in fresh:
+            if self._tally.running >= self._limits.total:
+                return
+            room = self._may_start(head.agent, pauses) and not self._is_full(head.owner_id)
+            if room and self._admits(head.agent):
                 terms = new.limits, new.parent_id, new.retry_of, new.from_seq
-                self._start(tx, head, new.thread_id, new.agent, new.input, new.timeout_s, new.priority, terms)
-            return
+                self._start(tx, head, new.input, new.timeout_s, new.priority, terms)
+
+    def _note_waiting(self, tx: Transaction) -> None:
+        """Note what has come to the queue, and look for the next head where one has left it otherwise than by a
+        claim.
+        """
+        for run_id, before in tx.moved.items():
+            head = tx.changed[run_id]
+            lane, place = (head.owner_id, head.agent), (head.rank, run_id)
+            if head.status is RunStatus.QUEUED and head.rank < PARKED:
+                self._lanes.offer(lane, place)
+            elif before is RunStatus.QUEUED and self._lanes.head(lane) == place:
+                tx.flush()
+                self._replace(tx, lane, place)
+
+    def _start_heads(self, tx: Transaction, pauses: Pauses) -> None:
+        refused: set[str] = set()
         tx.flush()
-        for row in tx.run(SELECT_NEXT, (free,)).fetchall():
-            thread_id, agent, body, timeout_s, priority, *facts, cancel_ms, limits, parent_id, retry_of, from_seq = row
-            head = tx.adopt(queued_head(*facts, cancel_ms=cancel_ms))
-            terms = stored_limits(limits), parent_id, retry_of, from_seq
-            self._start(tx, head, thread_id, agent, body, timeout_s, Priority(priority), terms)
+        while self._tally.running < self._limits.total:
+            best = self._lanes.best(lambda a: a not in refused and self._may_start(a, pauses), self._is_full)
+            if best is None:
+                return
+            lane, place = best
+            if not self._admits(lane[1]):
+                refused.add(lane[1])
+                continue
+            row = tx.run(SELECT_WAITING, (place[1],)).fetchone()
+            if row is not None:
+                self._start_row(tx, row)
+            self._replace(tx, lane, place)
+
+    def _start_row(self, tx: Transaction, row: Any) -> None:
+        thread_id, agent, body, timeout_s, priority, *facts, cancel_ms, limits, parent_id, retry_of, from_seq = row
+        head = tx.adopt(queued_head(thread_id, agent, *facts, cancel_ms=cancel_ms))
+        terms = stored_limits(limits), parent_id, retry_of, from_seq
+        self._start(tx, head, body, timeout_s, Priority(priority), terms)
+
+    def _replace(self, tx: Transaction, lane: Lane, place: Place) -> None:
+        """Put the next run of a lane in the place of its head. What ``tx`` has started and not written yet lies before
+        ``place``, so it is not found again.
+        """
+        self._replaced.append((lane, place))
+        self._lanes.set(lane, tx.run(SELECT_NEXT_OF_LANE, (*lane, *place)).fetchone())
 
     def _start(
         self,
         tx: Transaction,
         head: Head,
-        thread_id: str,
-        agent: str,
         body: bytes,
         timeout_s: float,
         priority: Priority,
@@ -103,42 +195,60 @@ class Claimer:
     ) -> None:
         data = state_data(RunStatus.RUNNING, head.attempt)
         tx.move(head, RunStatus.RUNNING, data, started_ms=tx.now_ms, worker_id=self._worker_id)
-        run_id, owner_id, attempt, fence = head.run_id, head.owner_id, head.attempt, head.fence
-        claimed = ClaimedRun(run_id, owner_id, thread_id, agent, body, attempt, fence, timeout_s, *terms)
+        self._count(tx, {head.run_id: RunStatus.QUEUED})
+        facts = head.run_id, head.owner_id, head.thread_id, head.agent, body, head.attempt, head.fence, timeout_s
+        claimed = ClaimedRun(*facts, *terms)
         tx.claimed.append(claimed)
         self.ranks.served(head.rank, priority)
 
-    def queued_of(self, owner_id: str) -> int:
-        """Return how many runs of one user wait, as of the last commit."""
-        return self._queued_of[owner_id]
+    def _may_start(self, agent: str, pauses: Pauses) -> bool:
+        limit = self._limits.per_agent.get(agent)
+        return (limit is None or self._tally.running_as[agent] < limit) and not pauses.hold(agent)
 
-    def _running_after(self, tx: Transaction) -> int:
-        return self._running + sum(
-            (head.status is RunStatus.RUNNING) - (tx.status_before(run_id) is RunStatus.RUNNING)
-            for run_id, head in tx.changed.items()
-        )
+    def _is_full(self, owner_id: str) -> bool:
+        return 0 < self._limits.per_user <= self._tally.running_of[owner_id]
 
-    def _queued_after(self, tx: Transaction) -> int:
-        return self._queued + sum(
-            (head.status is RunStatus.QUEUED) - (tx.status_before(run_id) is RunStatus.QUEUED)
-            for run_id, head in tx.changed.items()
-        )
+    def _admits(self, agent: str) -> bool:
+        return self._admission is None or self._admission.may_start(agent)
+
+    # The commit
 
     def committed(self, tx: Transaction) -> None:
-        """Count what ``tx`` changed; called once it is committed."""
+        """Keep what :meth:`claim` has noted; called once ``tx`` is committed."""
         self.backoff.committed()
-        self._running = self._running_after(tx)
-        for run_id, head in tx.changed.items():
-            delta = (head.status is RunStatus.QUEUED) - (tx.status_before(run_id) is RunStatus.QUEUED)
-            if delta:
-                self._queued += delta
-                self._queued_of[head.owner_id] += delta
-                if self._queued_of[head.owner_id] == 0:
-                    del self._queued_of[head.owner_id]
+        self._look = False
+        if tx.pauses is not None:
+            self._pauses = tx.pauses
+        if self._counted or tx.pauses is not None:
+            self._counted.clear()
+            self._replaced.clear()
+            self.state = QueueState.of(self._tally, self._pauses)
+
+    def rolled_back(self) -> None:
+        """Take back what :meth:`claim` has noted; a lane's head may be too good a place afterwards, never too bad."""
+        for owner_id, agent, before, after in self._counted:
+            if before is None:
+                self._tally.move(owner_id, agent, after, None)
+            else:
+                self._tally.move(owner_id, agent, after, before)
+        for lane, place in self._replaced:
+            self._lanes.offer(lane, place)
+        self._counted.clear()
+        self._replaced.clear()
 
 
 def queued_head(
-    run_id: str, owner_id: str, attempt: int, fence: int, rank: int, last_seq: int, *, cancel_ms: int | None
+    thread_id: str,
+    agent: str,
+    run_id: str,
+    owner_id: str,
+    attempt: int,
+    fence: int,
+    rank: int,
+    last_seq: int,
+    *,
+    cancel_ms: int | None,
 ) -> Head:
     """Return the head of a waiting run as the queue's query gives it."""
-    return Head(run_id, owner_id, RunStatus.QUEUED, attempt, fence, rank, last_seq, cancel_requested_ms=cancel_ms)
+    facts: dict[str, Any] = {"thread_id": thread_id, "agent": agent, "cancel_requested_ms": cancel_ms}
+    return Head(run_id, owner_id, RunStatus.QUEUED, attempt, fence, rank, last_seq, **facts)

@@ -16,7 +16,7 @@ import structlog
 from runwire import failpoints
 from runwire.contracts.actors import Actor, OwnedRun, System, User
 from runwire.contracts.event_log import RunAppender
-from runwire.contracts.run_store import Created, Page, QueuePlace, QueueView, RunFilter
+from runwire.contracts.run_store import Created, Page, RunFilter
 from runwire.errors import FenceLost, InvalidInput, NotFound, RunIdTaken
 from runwire.persistence.claims import Claimer
 from runwire.persistence.reader import ReaderPool
@@ -124,7 +124,7 @@ class SqlRunStore:
 
     async def request_cancel(self, run: OwnedRun) -> RunStatus:
         """Store the wish to cancel; see the contract."""
-        return await self._write(partial(_request_cancel, run.run_id))
+        return await self._write(partial(request_cancel, run.run_id))
 
     def finish(self, run_id: str, fence: int, outcome: Outcome, appender: RunAppender | None = None) -> None:
         """Write the terminal state; see the contract."""
@@ -222,9 +222,12 @@ class SqlRunStore:
         """Return a page of the actor's runs, newest first."""
         return await self._readers.run(lambda connection: self._list(connection, actor, wanted))
 
-    async def queue(self, actor: User) -> QueueView:
-        """Return the queue's counts and the actor's places in it."""
-        return await self._readers.run(lambda connection: _queue(connection, actor))
+    async def check_thread(self, thread_id: str, actor: User) -> None:
+        """Raise NotFound unless the conversation is there and the actor's."""
+        values = (thread_id,)
+        owner = await self._readers.run(lambda c: c.exec_driver_sql(_SELECT_THREAD_OWNER, values).scalar_one_or_none())
+        if owner != actor.id:
+            raise NotFound(f"no thread {thread_id}")
 
     def _list(self, connection: sa.Connection, actor: User, wanted: RunFilter) -> Page:
         where, values = ["owner_id = ?"], [actor.id]
@@ -258,7 +261,8 @@ class SqlRunStore:
         return RunRecord(*values)
 
 
-def _request_cancel(run_id: str, tx: Transaction) -> RunStatus:
+def request_cancel(run_id: str, tx: Transaction) -> RunStatus:
+    """Store the wish to cancel, inside ``tx``; return the status that the run then has."""
     head = tx.head(run_id)
     if head is None:
         raise NotFound(f"no run {run_id}")
@@ -288,22 +292,6 @@ def _log_finish(run_id: str, status: RunStatus | None, error: Exception | None) 
         log.error("run.end_not_stored", run_id=run_id, error=str(error))
     elif status is None:
         log.info("run.end_refused", run_id=run_id, why="the run had ended or moved on")
-
-
-def _queue(connection: sa.Connection, actor: User) -> QueueView:
-    queued = connection.exec_driver_sql("SELECT count(*) FROM runs WHERE status = 'QUEUED'").scalar_one()
-    # Each question matches one partial index: ended runs, however many, cost nothing.
-    rows = connection.exec_driver_sql(
-        "SELECT status, count(*) FROM runs WHERE status IN ('RUNNING', 'WAITING') GROUP BY status"
-    )
-    held: dict[str, int] = {row[0]: row[1] for row in rows}
-    own = connection.exec_driver_sql(
-        "SELECT id, position FROM (SELECT id, owner_id, row_number() OVER (ORDER BY rank, id) AS position"
-        " FROM runs WHERE status = 'QUEUED') AS waiting WHERE owner_id = ? ORDER BY position LIMIT 1000",
-        (actor.id,),
-    )
-    places = [QueuePlace(run_id, position) for run_id, position in own]
-    return QueueView(queued, held.get("RUNNING", 0), held.get("WAITING", 0), places)
 
 
 def parse_mark(mark: str) -> tuple[int, str]:

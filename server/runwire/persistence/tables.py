@@ -80,7 +80,11 @@ class SearchTextRow(SQLModel, table=True):
 
 class RunRow(SQLModel, table=True):
     """A run. ``rank`` orders the queue; ``fence`` is raised whenever the right to write changes hands; ``worker_id`` is
-    who holds it."""
+    who holds it.
+
+    The indexes of the queue hold ``status`` too: without it SQLite reads each row, input and all, to see what the
+    index's own condition says.
+    """
 
     __tablename__ = "runs"
     __table_args__ = (
@@ -88,6 +92,18 @@ class RunRow(SQLModel, table=True):
             "ix_runs_queue",
             "rank",
             "id",
+            "agent",
+            "status",
+            sqlite_where=text("status = 'QUEUED'"),
+            postgresql_where=text("status = 'QUEUED'"),
+        ),
+        Index(
+            "ix_runs_lanes",
+            "owner_id",
+            "agent",
+            "rank",
+            "id",
+            "status",
             sqlite_where=text("status = 'QUEUED'"),
             postgresql_where=text("status = 'QUEUED'"),
         ),
@@ -134,6 +150,15 @@ class RunRow(SQLModel, table=True):
     parent_id: str | None = None
     retry_of: str | None = None
     from_seq: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class QueuePauseRow(SQLModel, table=True):
+    """What an operator has paused: one agent, or the whole queue under an empty name."""
+
+    __tablename__ = "queue_pauses"
+    agent: str = Field(primary_key=True)
+    paused_by: str
+    since_ms: int = Field(sa_type=_MS)
 
 
 class LeaseRow(SQLModel, table=True):

@@ -23,6 +23,7 @@ from runwire.protocol.entries import entry_frame, state_data
 from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun, NewRun
 from runwire.runs.state import TERMINAL, RunStatus, advance
+from runwire.runs.tally import Move, Pauses
 
 INSERT_RUNS = BulkInsert(
     "runs",
@@ -41,7 +42,7 @@ UPDATE_RUN = (
     " ended_ms = ?, cancel_requested_ms = ?, rank = ?, terminal = ?, worker_id = ? WHERE id = ?"
 )
 SELECT_HEAD = (
-    "SELECT owner_id, status, attempt, fence, rank, started_ms, cancel_requested_ms, worker_id,"
+    "SELECT owner_id, thread_id, agent, status, attempt, fence, rank, started_ms, cancel_requested_ms, worker_id,"
     " (SELECT coalesce(max(seq), 0) FROM entries WHERE run_id = runs.id) FROM runs WHERE id = ?"
 )
 
@@ -59,6 +60,8 @@ class Head(msgspec.Struct, frozen=True):
     fence: int
     rank: int
     last_seq: int
+    thread_id: str
+    agent: str
     started_ms: int | None = None
     ended_ms: int | None = None
     cancel_requested_ms: int | None = None
@@ -81,39 +84,35 @@ class Transaction:
         self.created_by: Counter[str] = Counter()
         self.entries = 0
         """How many entries were appended."""
+        self.moved: dict[str, RunStatus | None] = {}
+        """The runs whose state has changed, and which they had before; None for those that this transaction creates."""
+        self.pauses: Pauses | None = None
+        """What operators have paused, where this transaction changes it."""
+        self.look = False
+        """Whether the queue is to be looked at although no run has moved."""
         self._committed = heads
         self._fresh: dict[str, NewRun] = {}
         self._thread_values: list[Any] = []
         self._entry_values: list[Any] = []
         self._dirty: set[str] = set()
         self._ended: list[str] = []
-        self._before: dict[str, RunStatus | None] = {}
         self._frames: dict[str, tuple[int, list[bytes]]] = {}
 
     # What is known
 
     def head(self, run_id: str) -> Head | None:
         """Return the run's head as this transaction sees it, or None if there is no such run."""
-        head = self.changed.get(run_id) or self._committed.get(run_id)
-        if head is None and (head := self._load(run_id)) is not None:
-            self._before[run_id] = head.status
-        return head
-
-    def status_before(self, run_id: str) -> RunStatus | None:
-        """Return the status that the run had before this transaction; None for a run that it creates."""
-        committed = self._committed.get(run_id)
-        return committed.status if committed is not None else self._before.get(run_id)
+        return self.changed.get(run_id) or self._committed.get(run_id) or self._load(run_id)
 
     def adopt(self, head: Head) -> Head:
         """Take a head that was read by this transaction's own query."""
-        self._before.setdefault(head.run_id, None if head.run_id in self.changed else head.status)
         return self.changed.get(head.run_id, head)
 
     def _load(self, run_id: str) -> Head | None:
         row = self.run(SELECT_HEAD, (run_id,)).fetchone()
         if row is None:
             return None
-        owner_id, status, attempt, fence, rank, started_ms, cancel_ms, worker_id, last_seq = row
+        owner_id, thread_id, agent, status, attempt, fence, rank, started_ms, cancel_ms, worker_id, last_seq = row
         return Head(
             run_id,
             owner_id,
@@ -122,6 +121,8 @@ class Transaction:
             fence,
             rank,
             last_seq,
+            thread_id=thread_id,
+            agent=agent,
             started_ms=started_ms,
             cancel_requested_ms=cancel_ms,
             worker_id=worker_id,
@@ -138,7 +139,18 @@ class Transaction:
 
     def insert_run(self, new: NewRun, rank: int) -> Head:
         """Add a run with its first entry, QUEUED."""
-        head = Head(new.run_id, new.owner_id, RunStatus.QUEUED, attempt=1, fence=1, rank=rank, last_seq=0)
+        head = Head(
+            new.run_id,
+            new.owner_id,
+            RunStatus.QUEUED,
+            attempt=1,
+            fence=1,
+            rank=rank,
+            last_seq=0,
+            thread_id=new.thread_id,
+            agent=new.agent,
+        )
+        self.moved[new.run_id] = None
         self._thread_values += (new.thread_id, new.owner_id, self.now_ms, self.now_ms, new.first_words)
         self._fresh[new.run_id] = new
         self.created_by[new.owner_id] += 1
@@ -173,6 +185,7 @@ class Transaction:
         Raises IllegalTransition.
         """
         advance(head.status, status)
+        self.moved.setdefault(head.run_id, head.status)
         if status in TERMINAL:
             changes |= {"ended_ms": self.now_ms, "terminal": data}
             self._ended.append(head.run_id)
@@ -225,6 +238,17 @@ class Transaction:
             Published(run_id, first, frames, (head := self.changed[run_id]).status, head.fence, head.status in TERMINAL)
             for run_id, (first, frames) in self._frames.items()
         ]
+
+    def moves(self) -> list[Move]:
+        """Return how the runs have moved, for those who show it."""
+        return [_move(self.changed[run_id], before) for run_id, before in self.moved.items()]
+
+
+def _move(head: Head, before: RunStatus | None) -> Move:
+    took_ms = None
+    if head.ended_ms is not None and head.started_ms is not None and head.attempt == 1:
+        took_ms = head.ended_ms - head.started_ms
+    return Move(head.run_id, head.owner_id, head.thread_id, head.agent, before, head.status, took_ms)
 
 
 def stored_limits(encoded: bytes | None) -> RunLimits | None:

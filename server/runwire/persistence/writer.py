@@ -242,6 +242,7 @@ class LogWriter:
             failpoints.reach("before_commit")
             connection.execute("COMMIT")
         except BaseException:
+            self._claimer.rolled_back()
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
@@ -267,7 +268,7 @@ class LogWriter:
             else:
                 item.done(answer, error)
         assert self._listener is not None, "start() comes first"
-        self._listener.on_commit(Commit(tx.claimed, for_loop, tx.published()))
+        self._listener.on_commit(Commit(tx.claimed, for_loop, tx.published(), tx.moves()))
 
     def _give_up(self, items: list[Work]) -> None:
         """Refuse what did not get into the storage in time; what is patient stands in the queue again."""

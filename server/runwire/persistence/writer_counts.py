@@ -59,6 +59,6 @@ def queue_waits_ms(tx: Transaction) -> list[int]:
     waits: list[int] = []
     for run in tx.claimed:
         if run.attempt == 1:
-            fresh = tx.status_before(run.run_id) is None
+            fresh = tx.moved[run.run_id] is None
             waits.append(0 if fresh else tx.now_ms - tx.run(_CREATED, (run.run_id,)).fetchone()[0])
     return waits

@@ -64,6 +64,22 @@ class OneRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     run_id: RunId
 
 
+class OneThread(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Name a conversation: ``thread.follow`` and ``thread.unfollow``."""
+
+    thread_id: ThreadId
+
+
+class WholeQueue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Mean the queue: ``queue.follow`` and ``queue.unfollow``."""
+
+
+class PauseQueue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What to pause or resume: the body of ``POST /v1/queue/pause`` and ``…/resume``. Without an agent: everything."""
+
+    agent: AgentName | None = None
+
+
 class Ping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Ask for a ``pong``."""
 
@@ -78,10 +94,14 @@ class Authenticate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 OPS: dict[str, type[msgspec.Struct]] = {
     "auth": Authenticate,
     "ping": Ping,
+    "queue.follow": WholeQueue,
+    "queue.unfollow": WholeQueue,
     "run.cancel": OneRun,
     "run.follow": FollowRun,
     "run.start": StartRun,
     "run.unfollow": OneRun,
+    "thread.follow": OneThread,
+    "thread.unfollow": OneThread,
 }
 """Every operation of section 4 that this version knows, with the shape of its arguments."""
 

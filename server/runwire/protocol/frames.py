@@ -143,12 +143,46 @@ class End(Frame, tag="end", frozen=True, kw_only=True):
     code: int
 
 
-class Queue(Frame, tag="queue", frozen=True, kw_only=True):
-    """A waiting run's place, counted from 1; outside the log."""
+Position = Annotated[int, Meta(ge=1, description="place among all runs that wait, from 1")]
+Eta = Annotated[float, Meta(ge=0, description="seconds until it starts; only where it follows from measured times")]
+Blocked = Annotated[str, Meta(description="why it waits although its turn may have come")]
+
+
+class Queue(Frame, tag="queue", frozen=True, kw_only=True, omit_defaults=True):
+    """A waiting run's place; outside the log."""
 
     run_id: str
-    position: Annotated[int, Meta(ge=1)]
+    position: Position
     size: Annotated[int, Meta(ge=1)]
+    eta_s: Eta | UnsetType = UNSET
+    blocked: Blocked | UnsetType = UNSET
+
+
+class WaitingRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of the follower's own waiting runs."""
+
+    run_id: str
+    position: Position
+    eta_s: Eta | UnsetType = UNSET
+    blocked: Blocked | UnsetType = UNSET
+
+
+class QueueOverview(Frame, tag="queue", frozen=True, kw_only=True, omit_defaults=True):
+    """The queue as a whole, for ``queue.follow``: it names no run, but lists the follower's own, first come first."""
+
+    queued: int
+    running: int
+    waiting: int
+    paused: bool
+    own: Annotated[list[WaitingRun], Meta(max_length=100)]
+
+
+class RunMoved(Frame, tag="run", frozen=True, kw_only=True):
+    """A run of a followed thread has another status; outside the log."""
+
+    thread_id: str
+    run_id: str
+    status: RunStatus
 
 
 class Pong(Frame, tag="pong", frozen=True, kw_only=True, omit_defaults=True):
@@ -166,8 +200,10 @@ FRAMES: tuple[type[Frame], ...] = (
     Hello,
     Pong,
     Queue,
+    QueueOverview,
     Reply,
     Reset,
+    RunMoved,
     StateEntry,
 )
 """Every frame that a server sends."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import msgspec
@@ -48,6 +49,15 @@ def limits_of_server(settings: Settings) -> RunLimits:
 
 def _stricter(one: float | None, other: float | None) -> float | None:
     return other if one is None else one if other is None else min(one, other)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningLimits:
+    """How many runs may be executed at once: in all, of one user (0: no limit), of single agents."""
+
+    total: int
+    per_user: int = 0
+    per_agent: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

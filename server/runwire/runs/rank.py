@@ -1,17 +1,23 @@
 """Who is next, as one stored number. Floor 1; pure; used by the one thread that writes.
 
-A run's rank is its turn plus an offset for its class; the smallest rank is served first. A user's next turn comes one
-after that user's last and never before the turn being served, so users take turns (start-time fair queueing: Goyal, Vin
-and Cheng, SIGCOMM 1996) and a restart finds the order in the database. A waiting run is overtaken by at most
-:data:`CLASS_STEP` turns of the class above it and twice as many of the class above that: ageing without a clock.
+A run's rank is its turn plus an offset for its class; the smallest rank is served first. A user's next turn comes
+:data:`TURN` after that user's last and never before the turn being served, so users take turns (start-time fair
+queueing: Goyal, Vin and Cheng, SIGCOMM 1996) and a restart finds the order in the database. Who has nothing waiting
+gets the turn being served itself: before all that another has piled up. A waiting run is overtaken by the class above
+it until the turn has moved by :data:`CLASS_STEP`, by the class above that twice as long: ageing without a clock.
 """
 
 from __future__ import annotations
 
 from runwire.runs.state import Priority
 
-CLASS_STEP = 1_000
-"""Turns by which a class stands behind the one above it; a guess: high overtakes a thousand turns of normal, then
+TURN = 16
+"""Ranks between two turns of one user. Each run that is served moves the current turn by one at least, so that at most
+so many newcomers, each with a first run, come before somebody's second; a guess.
+"""
+
+CLASS_STEP = 1_000 * TURN
+"""Ranks by which a class stands behind the one above it; a guess: high overtakes a thousand turns of normal, then
 yields.
 """
 
@@ -36,15 +42,13 @@ class RankBook:
 
     def next_rank(self, owner_id: str, priority: Priority) -> int:
         """Return the rank of this user's next run."""
-        turn = max(self._turn, self._last.get((owner_id, priority), 0)) + 1
+        last = self._last.get((owner_id, priority))
+        turn = self._turn if last is None else max(self._turn, last + TURN)
         self._last[owner_id, priority] = turn
         return turn + _OFFSET[priority]
 
     def served(self, rank: int, priority: Priority) -> None:
         """Note that the run with this rank was started: the turn moves on, and users behind it are forgotten."""
-        turn = rank - _OFFSET[priority]
-        if turn <= self._turn:
-            return
-        self._turn = turn
+        turn = self._turn = max(self._turn + 1, rank - _OFFSET[priority])
         if len(self._last) > 1_000:  # forgetting is only for memory: a forgotten user's next turn is the current one
-            self._last = {key: last for key, last in self._last.items() if last > turn}
+            self._last = {key: last for key, last in self._last.items() if last + TURN > turn}

@@ -16,12 +16,14 @@ from runwire import failpoints
 from runwire.contracts.actors import OwnedRun
 from runwire.contracts.event_log import Chunk
 from runwire.engine.bridge import AgentWebSocketBridge, Follower, entries_on_wire
+from runwire.engine.queue_watch import QueueWatch
 from runwire.errors import NotFound, RunwireError
 from runwire.protocol import BATCH_BYTES, BATCH_ENTRIES
 from runwire.protocol.close_codes import CloseCode
 from runwire.protocol.frames import Connected, Frame, Heartbeat, Reset
 from runwire.protocol.session import LogHead, Opening, open_at
 from runwire.runs.record import RunRecord
+from runwire.runs.state import RunStatus
 from runwire.web.connection import SocketConnection
 
 log = structlog.get_logger(__name__)
@@ -60,12 +62,14 @@ class RunFollow:
         "_loop",
         "_moved_at",
         "_on_end",
+        "_places",
         "_reading",
         "_run",
         "_sink",
         "_slow_frame_timeout_s",
         "_stuck_timeout_s",
         "_turn_scheduled",
+        "_unplace",
         "_waiting",
         "_watch",
     )
@@ -74,6 +78,7 @@ class RunFollow:
         self,
         connection: SocketConnection,
         bridge: AgentWebSocketBridge,
+        places: QueueWatch,
         run_id: str,
         on_end: Callable[[CloseCode], None],
         *,
@@ -87,6 +92,8 @@ class RunFollow:
         self._connection = connection
         self._sink = connection.sink
         self._bridge = bridge
+        self._places = places
+        self._unplace: Callable[[], None] | None = None
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
         self._follower: Follower = bridge.follow(run_id, self.pump)
@@ -122,7 +129,14 @@ class RunFollow:
         self._database_done = fresh
         for frame in opening_frames(record, opening, heartbeat_s):
             self._connection.send(frame)
+        if not record.ended:
+            self._unplace = self._places.follow(run.run_id, self._place, waits=record.status is RunStatus.QUEUED)
         self.pump()
+
+    def _place(self, frame: Frame) -> None:
+        """Say where the run stands in the queue; a full buffer says nothing, the next frame says more."""
+        if self._sink.writable:
+            self._connection.send(frame)
 
     @property
     def behind(self) -> bool:
@@ -264,6 +278,9 @@ class RunFollow:
         """Detach; nothing more is sent. Idempotent."""
         self._done = True
         self._bridge.unfollow(self._follower)
+        if self._unplace is not None:
+            self._unplace()
+            self._unplace = None
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None

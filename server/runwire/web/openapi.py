@@ -12,7 +12,7 @@ from runwire import __version__
 from runwire.auth.policy import Policy
 from runwire.protocol import VERSION
 from runwire.protocol.close_codes import CloseCode
-from runwire.protocol.commands import StartRun
+from runwire.protocol.commands import PauseQueue, StartRun
 from runwire.protocol.schema import commands_schema, documents, frames_schema
 from runwire.web.endpoints.login import Login
 from runwire.web.endpoints.threads import ChangeThread
@@ -22,6 +22,8 @@ _BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
     ("POST", "/v1/runs"): StartRun,
     ("POST", "/v1/login"): Login,
     ("PATCH", "/v1/threads/{thread_id}"): ChangeThread,
+    ("POST", "/v1/queue/pause"): PauseQueue,
+    ("POST", "/v1/queue/resume"): PauseQueue,
 }
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _PROBLEM = {
@@ -32,7 +34,7 @@ _PROBLEM = {
 
 def openapi() -> dict[str, Any]:
     """Return the description of the HTTP API."""
-    bodies = list(_BODIES.values())
+    bodies = list(dict.fromkeys(_BODIES.values()))
     _, definitions = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     paths: dict[str, dict[str, Any]] = {}
     for door in DOORS:

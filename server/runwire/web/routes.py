@@ -16,7 +16,18 @@ from runwire.web import chat_ui
 from runwire.web.access import protected
 from runwire.web.body_limit import BodyBounds, BodyLimit
 from runwire.web.door_counts import DoorCounts
-from runwire.web.endpoints import agents, artifacts, documents, health, login, monitoring, runs, threads, traversal
+from runwire.web.endpoints import (
+    agents,
+    artifacts,
+    documents,
+    health,
+    login,
+    monitoring,
+    operators,
+    runs,
+    threads,
+    traversal,
+)
 from runwire.web.endpoints.command_socket import command_socket
 from runwire.web.endpoints.follow_socket import follow_socket
 from runwire.web.socket_doors import SocketEndpoint
@@ -60,10 +71,13 @@ DOORS: tuple[Door, ...] = (
     Door("PATCH", "/v1/threads/{thread_id}", threads.change_thread, Policy.USER),
     Door("DELETE", "/v1/threads/{thread_id}", threads.delete_thread, Policy.USER),
     Door("GET", "/v1/threads/{thread_id}/export", threads.export_thread, Policy.USER),
-    Door("GET", "/v1/queue", runs.get_queue, Policy.USER),
     Door("GET", METRICS_PATH, monitoring.get_metrics, Policy.ADMIN),
     Door("GET", "/v1/status", monitoring.get_status, Policy.ADMIN),
     Door("GET", "/v1/browsers", monitoring.get_browsers, Policy.ADMIN),
+    Door("GET", "/v1/queue", operators.get_queue, Policy.USER),
+    Door("POST", "/v1/queue/pause", operators.pause_queue, Policy.ADMIN),
+    Door("POST", "/v1/queue/resume", operators.resume_queue, Policy.ADMIN),
+    Door("POST", "/v1/users/{user_id}/cancel", operators.cancel_user, Policy.ADMIN),
     Door("GET", "/openapi.json", documents.get_document, Policy.PUBLIC),
     Door("GET", "/asyncapi.json", documents.get_document, Policy.PUBLIC),
     Door("GET", "/schema", documents.list_schemas, Policy.PUBLIC),

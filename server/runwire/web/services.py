@@ -17,16 +17,21 @@ from runwire.contracts.actors import OwnedRun, User
 from runwire.contracts.artifacts import Artifact, ArtifactStore
 from runwire.contracts.authenticator import Authenticator
 from runwire.contracts.browser import BrowserPool
+from runwire.contracts.queue_store import QueueStore
 from runwire.contracts.run_store import Created, RunStore
 from runwire.contracts.traversals import TraversalStore
 from runwire.engine.bridge import AgentWebSocketBridge
 from runwire.engine.conversations import Conversations
 from runwire.engine.factory import ExecutionEngineFactory
+from runwire.engine.operator import QueueOperator
 from runwire.engine.presence import DisconnectWatch
+from runwire.engine.queue_watch import QueueWatch
+from runwire.engine.thread_watch import ThreadWatch
 from runwire.engine.user_engine import UserExecutionContext
 from runwire.errors import ServerStopping, StartupIncomplete
 from runwire.ids import new_id
 from runwire.protocol.commands import StartRun
+from runwire.runs.limits import RunningLimits
 from runwire.runs.state import RunStatus
 from runwire.settings import Settings
 from runwire.web.connection import Connections, SocketConnection
@@ -44,6 +49,11 @@ class Services:
     bridge: AgentWebSocketBridge
     engines: ExecutionEngineFactory
     store: RunStore
+    queue: QueueStore
+    places: QueueWatch
+    threads: ThreadWatch
+    operator: QueueOperator
+    running_limits: RunningLimits
     registry: AgentRegistry
     conversations: Conversations
     artifacts: ArtifactStore

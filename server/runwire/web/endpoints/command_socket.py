@@ -17,12 +17,22 @@ from runwire.contracts.actors import OwnedRun, User
 from runwire.errors import BadCommand, Conflict, ProtocolViolation, RunwireError
 from runwire.ids import new_id
 from runwire.protocol.close_codes import CloseCode
-from runwire.protocol.commands import Authenticate, FollowRun, OneRun, Ping, StartRun, parse_command
+from runwire.protocol.commands import (
+    Authenticate,
+    FollowRun,
+    OneRun,
+    OneThread,
+    Ping,
+    StartRun,
+    WholeQueue,
+    parse_command,
+)
 from runwire.protocol.frames import End, ErrorObject, Frame, Heartbeat, Hello, Limits, Pong, Reply
 from runwire.web.connection import SocketClosed, SocketConnection, check_subprotocol, guarded, refused
 from runwire.web.error_map import error_object, internal_problem
 from runwire.web.follow import FollowOptions, RunFollow
 from runwire.web.services import Services, get_services, make_connection
+from runwire.web.topics import Topics
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +71,7 @@ async def _serve(connection: SocketConnection, services: Services, user: User | 
 class CommandEndpoint:
     """The life of one command socket after authentication."""
 
-    __slots__ = ("_commands", "_connection", "_follows", "_services", "_settings", "_user", "_worker")
+    __slots__ = ("_commands", "_connection", "_follows", "_services", "_settings", "_topics", "_user", "_worker")
 
     def __init__(self, connection: SocketConnection, services: Services, user: User) -> None:
         self._connection = connection
@@ -69,6 +79,7 @@ class CommandEndpoint:
         self._user = user
         self._settings = services.settings
         self._follows: dict[str, RunFollow] = {}
+        self._topics = Topics(connection, services, user)
         self._commands: list[dict[str, Any]] = []
         self._worker: asyncio.Task[None] | None = None
 
@@ -107,6 +118,7 @@ class CommandEndpoint:
                 worker.cancel()
             for follow in tuple(self._follows.values()):
                 follow.stop()
+            self._topics.stop()
 
     def _heartbeats(self) -> list[Frame]:
         """One for each followed run, so that a client sees a silent gap in any of them; a bare one if there is none."""
@@ -119,6 +131,7 @@ class CommandEndpoint:
     def _pump(self) -> None:
         for follow in tuple(self._follows.values()):
             follow.pump()
+        self._topics.pump()
 
     async def _work(self) -> None:
         """Carry out what waits, in order."""
@@ -150,6 +163,8 @@ class CommandEndpoint:
                 await self._cancel(command, command_id)
             case OneRun():
                 self._unfollow(command, command_id)
+            case WholeQueue() | OneThread():
+                await self._follow_topic(message["op"], command, command_id)
             case Ping():
                 self._connection.send(Pong(id=UNSET if command_id is None else command_id))
             case Authenticate():
@@ -178,6 +193,16 @@ class CommandEndpoint:
         self._drop(run.run_id)
         self._reply_run(command_id, run, existed=True)
         self._begin(self._attach(run.run_id), run, FollowOptions(command.after, command.epoch, command.batch))
+
+    async def _follow_topic(self, op: str, command: WholeQueue | OneThread, command_id: Any) -> None:
+        topics, begin = self._topics, op.endswith(".follow")
+        if isinstance(command, OneThread):
+            thread_id = command.thread_id
+            result = await topics.follow_thread(thread_id) if begin else topics.unfollow_thread(thread_id)
+        else:
+            result = topics.follow_queue() if begin else topics.unfollow_queue()
+        self._connection.send(Reply(id=command_id, ok=True, result=result))
+        self._set_idle()
 
     async def _cancel(self, command: OneRun, command_id: Any) -> None:
         run = await self._services.store.get(command.run_id, self._user)
@@ -213,6 +238,7 @@ class CommandEndpoint:
         return RunFollow(
             self._connection,
             self._services.bridge,
+            self._services.places,
             run_id,
             partial(self._ended, run_id),
             stuck_timeout_s=self._settings.stuck_timeout_s,
@@ -238,4 +264,5 @@ class CommandEndpoint:
 
     def _set_idle(self) -> None:
         """A socket that follows something is never idle; one that follows nothing may be so for a while."""
-        self._connection.idle_after(None if self._follows else self._settings.command_idle_timeout_s)
+        follows = bool(self._follows) or bool(self._topics)
+        self._connection.idle_after(None if follows else self._settings.command_idle_timeout_s)

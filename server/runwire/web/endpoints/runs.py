@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -88,22 +86,3 @@ async def delete_run(request: Request) -> Response:
     run = await services.store.get(request.path_params["run_id"], current_user(request))
     await services.conversations.delete_run(run)
     return Response(status_code=204)
-
-
-async def get_queue(request: Request) -> Response:
-    """Return the limits, the counts, and the places of the caller's own waiting runs."""
-    services = get_services(request)
-    view = await services.store.queue(current_user(request))
-    body: dict[str, Any] = {
-        "limits": {
-            "max_running": services.settings.max_running,
-            "queued_per_user": services.settings.queued_per_user,
-            "queued_runs": services.settings.queued_runs,
-        },
-        "queued": view.queued,
-        "running": view.running,
-        "waiting": view.waiting,
-        "data": [{"run_id": place.run_id, "position": place.position, "size": view.queued} for place in view.own],
-        "next": None,
-    }
-    return json_response(body)

@@ -1,0 +1,98 @@
+"""The queue as values: what holds it back, how many wait and run, how a run moved. Floor 1; any thread; no I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runwire.runs.state import RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A run's change of state in one commit. ``before`` is None for a run that the commit has created; ``took_ms`` is
+    how long an ended run was executed, where it ended in its first attempt."""
+
+    run_id: str
+    owner_id: str
+    thread_id: str
+    agent: str
+    before: RunStatus | None
+    status: RunStatus
+    took_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """What operators have paused: everything, or single agents."""
+
+    everything: bool = False
+    agents: frozenset[str] = frozenset()
+
+    def hold(self, agent: str) -> bool:
+        """Return whether runs of ``agent`` may not start."""
+        return self.everything or agent in self.agents
+
+    def reason(self, agent: str) -> str | None:
+        """Return why runs of ``agent`` wait, as a sentence's beginning, or None."""
+        if self.everything:
+            return "the queue is paused by an operator"
+        return f"the agent {agent} is paused by an operator" if agent in self.agents else None
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many runs are in each live state: in all, of each user, of each agent. Kept by moves, never counted anew."""
+
+    queued: int = 0
+    running: int = 0
+    waiting: int = 0
+    queued_of: Counter[str] = field(default_factory=Counter)
+    running_of: Counter[str] = field(default_factory=Counter)
+    queued_as: Counter[str] = field(default_factory=Counter)
+    running_as: Counter[str] = field(default_factory=Counter)
+
+    def move(self, owner_id: str, agent: str, before: RunStatus | None, after: RunStatus | None, runs: int = 1) -> None:
+        """Count ``runs`` runs from one state to another; None is outside of it all."""
+        self._add(owner_id, agent, before, -runs)
+        self._add(owner_id, agent, after, runs)
+
+    def _add(self, owner_id: str, agent: str, status: RunStatus | None, runs: int) -> None:
+        if status is RunStatus.QUEUED:
+            self.queued += runs
+            _add(self.queued_of, owner_id, runs)
+            _add(self.queued_as, agent, runs)
+        elif status is RunStatus.RUNNING:
+            self.running += runs
+            _add(self.running_of, owner_id, runs)
+            _add(self.running_as, agent, runs)
+        elif status is RunStatus.WAITING:
+            self.waiting += runs
+
+
+def _add(counter: Counter[str], key: str, runs: int) -> None:
+    """Add to a counter that holds nothing for those who have nothing."""
+    left = counter[key] + runs
+    if left:
+        counter[key] = left
+    else:
+        del counter[key]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """The queue's counts as of one commit, for whoever shows them."""
+
+    queued: int = 0
+    running: int = 0
+    waiting: int = 0
+    queued_as: Mapping[str, int] = field(default_factory=dict)
+    running_as: Mapping[str, int] = field(default_factory=dict)
+    pauses: Pauses = Pauses()
+
+    @classmethod
+    def of(cls, tally: Tally, pauses: Pauses) -> QueueState:
+        """Return what stands in ``tally`` now."""
+        queued_as, running_as = dict(tally.queued_as), dict(tally.running_as)
+        return cls(tally.queued, tally.running, tally.waiting, queued_as, running_as, pauses)
