@@ -44,6 +44,10 @@ class CloseCounts:
         return self.total_s / self.closed if self.closed else 0.0
 
 
+def _failed(part: str) -> str:
+    return "page.close_failed" if part == "page" else "browser.close_failed"
+
+
 async def close_within(counts: CloseCounts, part: str, close: Callable[[], Awaitable[None]], limit_s: float) -> bool:
     """Await ``close()`` for at most ``limit_s`` seconds; return whether it came back in time. Raises nothing.
 
@@ -55,10 +59,10 @@ async def close_within(counts: CloseCounts, part: str, close: Callable[[], Await
             await close()
     except TimeoutError:
         counts.hung[part] = counts.hung.get(part, 0) + 1
-        log.warning("browser.close_hung", part=part, limit_s=limit_s)
+        log.warning(_failed(part), part=part, why="hung", limit_s=limit_s)
         return False
     except Exception as error:  # whatever it says, the order goes on: page → context → browser → driver
         counts.failed += 1
-        log.debug("browser.close_failed", part=part, error=str(error))
+        log.warning(_failed(part), part=part, why=type(error).__name__)  # its words may be a page's
     counts.took(part, time.monotonic() - started)
     return True

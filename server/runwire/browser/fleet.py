@@ -103,17 +103,17 @@ class Fleet:
                 driver.launch(self._spec), name="chromium", limit_s=limit_s, adopt=lambda late: late.close()
             )
         except TimeoutError as error:
-            self._failed()
+            self._failed("silent")
             await self.lose_driver("silent")
             raise BrowserUnavailable(f"no browser started within {self._settings.launch_timeout_s:g} s") from error
-        except Exception:
-            self._failed()
+        except Exception as error:
+            self._failed(type(error).__name__)
             raise
         self.breaker.succeeded()
         self.launches += 1
         shell = Shell(self.launches, port, self._free_slot())
         self.shells.append(shell)
-        log.info("browser.launched", browser=shell.number, pid=port.pid, took_ms=round((time.monotonic() - now) * 1000))
+        log.info("browser.start", browser=shell.number, pid=port.pid, took_ms=round((time.monotonic() - now) * 1000))
         if self._stopping:
             await self.remove(shell)
             raise BrowserUnavailable("the server is stopping")
@@ -129,7 +129,9 @@ class Fleet:
             return
         self.shells.remove(shell)  # first: nobody may get it while it is cleaned up
         self._leaving.add(shell)
-        self.removed[shell.removed_for or "closed"] += 1
+        reason = shell.removed_for or "closed"
+        self.removed[reason] += 1
+        log.info("browser.stop", browser=shell.number, pid=shell.port.pid, reason=reason, runs=shell.runs)
         try:
             await remove(shell, self._counts, self._settings.close.browser_s)
         finally:
@@ -219,8 +221,9 @@ class Fleet:
             return False
         return True
 
-    def _failed(self) -> None:
+    def _failed(self, why: str) -> None:
         self.failed_launches += 1
+        log.error("browser.failed", why=why, failed=self.failed_launches)
         self.breaker.failed(time.monotonic())
 
 

@@ -14,6 +14,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+import structlog
+
 from runwire.browser.host_thread import HostThread, settled
 from runwire.browser.pool import ContextPool
 from runwire.browser.seat import ANSWER_GRACE_S, Seat, SeatPage
@@ -22,6 +24,7 @@ from runwire.errors import BrowserError, IllegalTransition
 from runwire.protocol.steps.actions import Action
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 OPEN_LIMIT_S = 6.0
 """Bound on opening one more page: the host's own (5 s) and a little."""
@@ -83,6 +86,7 @@ class LeasedContext:
         """Open a page for one operation; it is closed when the block ends, whatever happened in it."""
         self.ownership.check()
         opened = await self._thread.call(lambda: self._pool.open_page(self._seat), limit_s=OPEN_LIMIT_S)
+        log.debug("page.open", browser=self._seat.shell.number)
         handle = LeasedPage(self._thread, opened, self.ownership)
         try:
             yield handle

@@ -8,6 +8,7 @@ from typing import Any
 
 from runwire.contracts.bridge import Bridge
 from runwire.contracts.event_log import RunAppender
+from runwire.engine.step_log import STEP_FINISHED, log_step
 from runwire.errors import ExecutionEngineFactoryError, LimitExceeded
 from runwire.protocol.codec import encode_event
 from runwire.runs.limits import RunLimits
@@ -87,6 +88,8 @@ class UserWebSocketEmitter:
         self._log_bytes_left -= len(encoded)
         if self._events_left < 0 or self._log_bytes_left < 0:
             raise self._exceed()
+        if event["type"] == STEP_FINISHED:
+            log_step(self._run_id, self._thread_id, event)
         return self.appender.append(encoded)
 
     def _exceed(self) -> LimitExceeded:
