@@ -25,6 +25,7 @@ SEARCH = (
 def upgrade() -> None:
     """Apply."""
     _conversations()
+    _files()
 
 
 def _conversations() -> None:
@@ -61,8 +62,33 @@ def _conversations() -> None:
             op.execute(statement)
 
 
+def _files() -> None:
+    op.create_table(
+        "files",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("owner_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("mime", sa.String(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_files_owner", "files", ["owner_id", "created_ms", "id"], unique=False)
+    op.create_table(
+        "file_uses",
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("file_id", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "file_id"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_file_uses_file_id", "file_uses", ["file_id"], unique=False)
+
+
 def downgrade() -> None:
     """Take back."""
+    for table in ("file_uses", "files"):
+        op.drop_table(table)
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE search_fts")
     op.drop_table("search_texts")

@@ -77,6 +77,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     artifacts_per_run: Annotated[Count, Meta(description="artifacts of one run")] = 1000
     run_artifact_bytes: Annotated[Bytes, Meta(description="sum of one run's artifacts, bytes")] = 256 * 1024 * 1024
 
+    file_bytes: Annotated[Bytes, Meta(description="size of one file that a user stores for runs, bytes")] = (
+        64 * 1024 * 1024
+    )
+    user_files: Annotated[Count, Meta(description="stored files of one user")] = 1000
+    user_file_bytes: Annotated[Bytes, Meta(description="sum of one user's stored files, bytes")] = 1024 * 1024 * 1024
+    upload_timeout_s: Annotated[Seconds, Meta(description="time that a file has to come whole, seconds")] = 600.0
+    file_unused_s: Annotated[
+        Seconds, Meta(description="age from which `db prune` removes a file that no run uses, seconds")
+    ] = 604_800.0
+
     idle_timeout_s: Annotated[
         Seconds, Meta(description="silence after which a socket that did not ask to follow is closed 1001, seconds")
     ] = 30.0

@@ -47,6 +47,7 @@ from runwire.persistence.artifacts import DiskArtifactStore
 from runwire.persistence.claims import Claimer
 from runwire.persistence.conversations import SqlConversationStore
 from runwire.persistence.event_log import SqlEventLog
+from runwire.persistence.files import DiskFileStore, FileLimits
 from runwire.persistence.lease import SqlLeaseStore
 from runwire.persistence.purge import Purge
 from runwire.persistence.queue_store import SqlQueueStore
@@ -66,6 +67,7 @@ from runwire.web.chat_ui import samples_folder
 from runwire.web.connection import Connections
 from runwire.web.server import DrainingServer, Serving, make_server
 from runwire.web.services import Services, check_complete
+from runwire.web.uploads import MULTIPART_OVERHEAD_BYTES
 from runwire.web.vitals import Vitals
 
 log = structlog.get_logger(__name__)
@@ -98,6 +100,7 @@ class Storage:
     artifacts: DiskArtifactStore
     traversals: DiskTraversalStore
     conversations: SqlConversationStore
+    files: DiskFileStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +232,7 @@ def open_storage(
     store = SqlRunStore(writer, readers, claimer, limits, incarnation)
     artifacts_folder = data_folder.artifacts_folder(settings.data_path)
     traversals = DiskTraversalStore(settings.data_path, read_engine)
+    file_limits = FileLimits(settings.file_bytes, settings.user_files, settings.user_file_bytes)
     purge = Purge(artifacts_folder, traversals.remove)
     return Storage(
         engine=engine,
@@ -249,6 +253,7 @@ def open_storage(
         ),
         traversals=traversals,
         conversations=SqlConversationStore(writer, readers, store.record_of, purge),
+        files=DiskFileStore(data_folder.files_folder(settings.data_path), writer, read_engine, clock, file_limits),
     )
 
 
@@ -266,7 +271,7 @@ def build_execution(
     parts = EngineParts(
         store=store,
         agents=agents,
-        services=RunServices(storage.artifacts, storage.traversals, browsers.pool),
+        services=RunServices(storage.artifacts, storage.traversals, storage.files, browsers.pool),
         run_timeout_s=settings.run_timeout_s,
         cleanup_timeout_s=settings.cleanup_timeout_s,
         limits=limits_of_server(settings),
@@ -385,6 +390,7 @@ def build_services(
         conversations=execution.conversations,
         artifacts=storage.artifacts,
         traversals=storage.traversals,
+        files=storage.files,
         authenticator=StoredIdentity(storage.users, clock),
         connections=connections,
         presence=execution.presence,
@@ -455,7 +461,8 @@ def first_token(settings: Settings) -> str:
 def build_server(settings: Settings, announce: Callable[[str, str], None]) -> DrainingServer:
     """Return the whole server, not yet listening. ``announce(origin, login_address)`` is called once it does."""
     address, serving = Address(), Serving()
-    body = BodyBounds(settings.body_bytes, settings.handshake_timeout_s)
+    upload = BodyBounds(settings.file_bytes + MULTIPART_OVERHEAD_BYTES, settings.upload_timeout_s)
+    body = BodyBounds(settings.body_bytes, settings.handshake_timeout_s, upload)
     app, doors = build_app(body, samples_folder(settings), metrics_open=settings.metrics_open)
     state = app.state
 

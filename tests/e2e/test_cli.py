@@ -214,7 +214,7 @@ def test_a_ready_line_is_all_that_a_terminal_sees(start_server: StartServer) -> 
 @pytest.mark.timeout(20)
 def test_threads_lists_finds_exports_and_deletes(process: ServerProcess, tmp_path: Path) -> None:
     where = ("--data", str(process.data))
-    assert run_command("run", "echo", "a \x1b[31mkingfisher", *where, cwd=tmp_path).returncode == 0
+    assert run_command("run", "echo", "a \x1b[31m kingfisher", *where, cwd=tmp_path).returncode == 0
     listed = run_command("threads", "list", *where, cwd=tmp_path)
     assert listed.returncode == 0, listed.stderr
     assert "\x1b" not in listed.stdout
@@ -231,6 +231,16 @@ def test_threads_lists_finds_exports_and_deletes(process: ServerProcess, tmp_pat
     again = run_command("threads", "export", thread_id, *where, cwd=tmp_path)
     assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr.startswith("runwire: no thread")
+
+
+def test_files_are_put_listed_read_and_deleted(process: ServerProcess, tmp_path: Path) -> None:
+    where = ("--data", str(process.data))
+    (tmp_path / "note.txt").write_text("some words")
+    file_id = run_command("files", "put", "note.txt", *where, cwd=tmp_path).stdout.strip()
+    assert file_id in run_command("files", "list", *where, cwd=tmp_path).stdout
+    assert run_command("files", "get", file_id, *where, cwd=tmp_path).stdout == "some words"
+    assert run_command("files", "delete", file_id, *where, cwd=tmp_path).returncode == 0
+    assert run_command("files", "get", file_id, *where, cwd=tmp_path).returncode == 2
 
 
 def test_commands_that_need_a_server_say_so(tmp_path: Path) -> None:

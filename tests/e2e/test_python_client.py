@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -379,3 +380,27 @@ def test_the_blocking_client_has_the_same_conversations(server: Server) -> None:
         assert b"".join(runwire.conversations.export("blocking-talk", "json")).startswith(b'{"thread":')
         runwire.delete(run.run_id)
         runwire.conversations.delete("blocking-talk", force=True)
+
+
+async def test_files_are_stored_named_in_inputs_and_read_back(runwire: AsyncRunwire) -> None:
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        for _ in range(3):
+            yield b"x" * 100_000
+
+    stored = await runwire.files.put("big.bin", pieces())
+    assert (stored.name, stored.size_bytes) == ("big.bin", 300_000)
+    run = await runwire.start("echo", {"text": "look", "file": stored.reference})
+    await runwire.result(run.run_id, WAIT_S)
+    assert sum([len(piece) async for piece in runwire.files.download(stored.id)]) == 300_000
+    assert stored in [one async for one in runwire.files.list()]
+    await runwire.files.delete(stored.id)
+    with pytest.raises(InvalidInput):
+        await runwire.start("echo", {"text": "look", "file": stored.reference})
+
+
+def test_the_blocking_client_has_the_same_files(server: Server) -> None:
+    with Runwire(server.url, server.token) as runwire:
+        stored = runwire.files.put("a.txt", BytesIO(b"abc"), mime="text/plain")
+        assert b"".join(runwire.files.download(stored.id)) == b"abc"
+        assert stored in list(runwire.files.list())
+        runwire.files.delete(stored.id)

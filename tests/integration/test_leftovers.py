@@ -98,6 +98,6 @@ async def test_the_command_prunes_entries_and_artifacts(make_server: MakeServer,
     done = run_command("db", "prune", "--older-than=0m", f"--data={server.data}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("pruned 1 runs, ")
-    assert ", 1 artifacts\nremoved 0 abandoned files; " in done.stdout
+    assert ", 1 artifacts\nremoved 0 unused and 0 abandoned files; " in done.stdout
     async with server.http() as http:
         problem_of(await http.get(f"/v1/runs/{run_id}/artifacts/aaaaaaaaaaaaaaaaaaaaaaaa"), 404, "not_found")

@@ -158,6 +158,21 @@ async def files(ctx: RunContext, input: list[dict[str, Any]]) -> list[Any]:
     return saved
 
 
+async def reads(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
+    """Read the file that the input names."""
+    file_id = input["document"]["file_id"]
+    with await ctx.files.open(file_id) as file:
+        content = file.read()
+    info = await ctx.files.info(file_id)
+    return {"bytes": len(content), "name": info.name, "path_is_file": (await ctx.files.path(file_id)).is_file()}
+
+
+def reads_plainly(ctx: SyncRunContext, input: dict[str, Any]) -> str:
+    """Read a file from a plain function; the id stands where the server does not look for it."""
+    with ctx.files.open(input["any"]) as file:
+        return file.read().decode()
+
+
 async def broken_check(_ctx: RunContext, _input: Any) -> None:
     """Never reached: its check of the input is broken."""
 
@@ -270,6 +285,8 @@ _AGENTS = (
     leaves_task,
     sleeps_in_thread,
     files,
+    reads,
+    reads_plainly,
     broken_check,
     leaves_worker,
     sleeps_in_own_pool,

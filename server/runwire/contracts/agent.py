@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from runwire.contracts.artifacts import RunArtifacts
 from runwire.contracts.browser import BrowserPool
+from runwire.contracts.files import RunFiles, SyncRunFiles
 from runwire.contracts.traversals import RunTraversal
 from runwire.runs.state import Verdict
 
@@ -76,6 +77,10 @@ class RunContext(RunFacts, Protocol):
         """The run's stored files."""
 
     @property
+    def files(self) -> RunFiles:
+        """The files of the run's owner, such as those that the input names by ``{"file_id": …}``."""
+
+    @property
     def traversal(self) -> RunTraversal:
         """Where a browser run keeps what it did, step by step."""
 
@@ -105,6 +110,10 @@ class RunContext(RunFacts, Protocol):
 
 class SyncRunContext(RunFacts, Protocol):
     """The same for a plain function: each call blocks the run's own thread, and nobody else."""
+
+    @property
+    def files(self) -> SyncRunFiles:
+        """The files of the run's owner."""
 
     def emit(self, event: Event) -> None:
         """Append one AG-UI event; see :meth:`RunContext.emit`."""

@@ -12,9 +12,11 @@ from functools import partial
 from runwire.contracts.agent import Event
 from runwire.contracts.artifacts import Artifact, ArtifactStore
 from runwire.contracts.browser import BrowserPool
+from runwire.contracts.files import FileStore
 from runwire.contracts.traversals import TraversalStore
 from runwire.engine.cancellation import StopToken
 from runwire.engine.emitter import UserWebSocketEmitter
+from runwire.engine.run_files import BlockingRunFiles, LiveRunFiles
 from runwire.errors import BrowserUnavailable, LimitExceeded
 from runwire.ids import new_id
 from runwire.protocol.traversal import Traversal
@@ -34,6 +36,7 @@ class RunServices:
 
     artifacts: ArtifactStore
     traversals: TraversalStore
+    files: FileStore
     browser: Callable[[], BrowserPool | None]
 
 
@@ -127,6 +130,11 @@ class LiveRunContext(_Facts):
         return LiveRunArtifacts(self, self._services.artifacts, self._emitter, self._limits)
 
     @property
+    def files(self) -> LiveRunFiles:
+        """The files of the run's owner."""
+        return LiveRunFiles(self.user_id, self._services.files)
+
+    @property
     def traversal(self) -> LiveRunTraversal:
         """Where a browser run keeps what it did, step by step."""
         return LiveRunTraversal(self.run_id, self._services.traversals)
@@ -207,6 +215,17 @@ class LiveRunTraversal:
 
 class BlockingRunContext(_Facts):
     """Implements ``contracts.agent.SyncRunContext``: each call blocks the run's own thread, and nobody else."""
+
+    def __init__(
+        self, claimed: ClaimedRun, emitter: UserWebSocketEmitter, stop: StopToken, services: RunServices
+    ) -> None:
+        super().__init__(claimed, emitter, stop)
+        self._services = services
+
+    @property
+    def files(self) -> BlockingRunFiles:
+        """The files of the run's owner."""
+        return BlockingRunFiles(self.user_id, self._services.files)
 
     def emit(self, event: Event) -> None:
         """Append one AG-UI event; waits while the window is full."""

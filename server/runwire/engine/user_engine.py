@@ -22,6 +22,7 @@ from runwire.errors import ExecutionEngineFactoryError, InvalidInput
 from runwire.ids import new_epoch_part
 from runwire.protocol.codec import encode_value
 from runwire.protocol.commands import StartRun
+from runwire.protocol.references import file_ids_in
 from runwire.protocol.transcript import first_words
 from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun, NewRun
@@ -100,6 +101,7 @@ class UserExecutionEngine:
             agent_version=spec.version,
             max_attempts=(spec.retry and spec.retry.max_attempts) or self._parts.max_attempts,
             limits=command.limits or None,
+            file_ids=file_ids_in(command.input, encoded),
         )
         return await self._parts.store.create(new, actor)
 
@@ -125,7 +127,7 @@ class UserExecutionEngine:
             stop=stop,
             make=lambda: parts.agents.create(claimed.agent, emitter),
             live_context=lambda loop: LiveRunContext(claimed, emitter, stop, parts.services, loop, limits),
-            blocking_context=lambda: BlockingRunContext(claimed, emitter, stop),
+            blocking_context=lambda: BlockingRunContext(claimed, emitter, stop, parts.services),
             finish=AttemptEnd(parts.store, spec, claimed, stop, emitter, appender),
             cleanup_timeout_s=parts.cleanup_timeout_s,
             limits=limits,

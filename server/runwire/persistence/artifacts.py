@@ -58,7 +58,7 @@ class DiskArtifactStore:
             raise TooLarge(f"an artifact has at most {self._one_bytes} bytes, {name!r} has {len(data)}")
         self._take(run_id, len(data), limits)
         artifact_id = new_id()
-        clean = _clean_name(name)
+        clean = clean_name(name)
         url = f"/v1/runs/{run_id}/artifacts/{artifact_id}"
         artifact = Artifact(artifact_id, run_id, kind, clean, mime, len(data), url)
         path = self.path(run_id, artifact_id)
@@ -134,7 +134,7 @@ class DiskArtifactStore:
         return self._folder / run_id / artifact_id
 
 
-def _clean_name(name: str) -> str:
+def clean_name(name: str) -> str:
     """Return a download name without separators, control characters or leading dots."""
     kept = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in os.path.basename(name))
     return kept.lstrip(".")[:NAME_LENGTH] or "artifact"

@@ -30,6 +30,11 @@ def artifacts_folder(data: Path) -> Path:
     return data / "artifacts"
 
 
+def files_folder(data: Path) -> Path:
+    """Return where the files lie that users give to runs."""
+    return data / "files"
+
+
 @contextmanager
 def owned_data_folder(data: Path) -> Iterator[None]:
     """Make the folder if it is missing and hold its lock.

@@ -17,8 +17,9 @@ import sqlalchemy as sa
 
 from runwire.errors import StorageUnavailable
 from runwire.ids import is_client_run_id
-from runwire.persistence.data_folder import artifacts_folder
+from runwire.persistence.data_folder import artifacts_folder, files_folder
 from runwire.persistence.database import DATABASE_NAME
+from runwire.persistence.files import TEMPORARY
 
 ARTIFACTS_A_STEP = 500
 """Rows removed in one transaction: the server's writer waits for one at most some 10 ms."""
@@ -32,6 +33,7 @@ _OLD = (
 )
 _DELETE = "DELETE FROM artifacts WHERE id = ?"
 _KNOWN = "SELECT id FROM artifacts WHERE run_id = ?"
+_KNOWN_FILE = "SELECT 1 FROM files WHERE id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def _clear_abandoned(engine: sa.Engine, data: Path) -> tuple[int, int]:
     """Remove files without a row and temporary files, once they are old enough to be nobody's work in progress."""
     newest = time.time() - ABANDONED_S
     count = size_bytes = 0
-    for path in (*_without_row(engine, artifacts_folder(data)), *_temporary(data)):
+    for path in (*_without_row(engine, artifacts_folder(data)), *_without_owner(engine, data), *_temporary(data)):
         with contextlib.suppress(FileNotFoundError):  # a server beside us has just finished with it
             facts = path.lstat()
             if facts.st_mtime < newest:
@@ -99,11 +101,20 @@ def _without_row(engine: sa.Engine, folder: Path) -> Iterator[Path]:
                 yield from (path for path in run.iterdir() if path.name not in known and path.is_file())
 
 
+def _without_owner(engine: sa.Engine, data: Path) -> Iterator[Path]:
+    with engine.connect() as connection:
+        for path in sorted(files_folder(data).glob("*/*")):
+            known = connection.exec_driver_sql(_KNOWN_FILE, (path.name,)).first() is not None
+            if not known and not path.name.endswith(TEMPORARY):
+                yield path
+
+
 def _temporary(data: Path) -> Iterator[Path]:
     """Yield what is renamed once it is whole: token and address, traversals, a backup on its way back."""
     yield from data.glob("*.new")
     yield from data.glob("tasks/*/traversals/*.new")
     yield from data.glob(f"{DATABASE_NAME}.restored*")
+    yield from data.glob(f"files/*/*{TEMPORARY}")
 
 
 def _remove_empty(folder: Path) -> None:

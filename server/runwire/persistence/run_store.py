@@ -19,6 +19,7 @@ from runwire.contracts.event_log import RunAppender
 from runwire.contracts.run_store import Created, Page, RunFilter
 from runwire.errors import FenceLost, InvalidInput, NotFound, RunIdTaken
 from runwire.persistence.claims import Claimer
+from runwire.persistence.file_uses import check_files, note_uses
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.transaction import Head, Transaction, stored_limits
 from runwire.persistence.writer import Call, LogWriter
@@ -79,12 +80,16 @@ class SqlRunStore:
             owner = tx.run(_SELECT_THREAD_OWNER, (new.thread_id,)).fetchone()
             if owner is not None and owner[0] != new.owner_id:
                 raise NotFound(f"no thread {new.thread_id}")
+        if new.file_ids:
+            check_files(tx, new)
         counts = QueueCounts(
             self._claimer.queued_of(new.owner_id) + tx.created_by[new.owner_id],
             self._claimer.queued + sum(tx.created_by.values()),
         )
         admit(counts, self._limits)
         tx.insert_run(new, self._claimer.ranks.next_rank(new.owner_id, new.priority))
+        if new.file_ids:
+            note_uses(tx, new)
         return Created(OwnedRun(self._fresh_record(new, tx.now_ms), actor), existed=False)
 
     def _fresh_record(self, new: NewRun, now_ms: int) -> RunRecord:

@@ -66,6 +66,29 @@ class UnindexedRow(SQLModel, table=True):
     run_id: str = Field(primary_key=True)
 
 
+class FileRow(SQLModel, table=True):
+    """A file that a user gives to runs; it lies under the data folder by owner and id."""
+
+    __tablename__ = "files"
+    __table_args__ = (Index("ix_files_owner", "owner_id", "created_ms", "id"),)
+    id: str = Field(primary_key=True)
+    owner_id: str
+    name: str
+    mime: str
+    size_bytes: int = Field(sa_type=BigInteger)
+    sha256: str
+    created_ms: int = Field(sa_type=_MS)
+
+
+class FileUseRow(SQLModel, table=True):
+    """A run's input names a file: it is kept as long as the run is."""
+
+    __tablename__ = "file_uses"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    run_id: str = Field(primary_key=True)
+    file_id: str = Field(primary_key=True, index=True)
+
+
 class SearchTextRow(SQLModel, table=True):
     """What can be searched: the words of one run, or a title (``run_id`` is NULL). ``owner`` is the owner as one word
     of the index. Triggers of the migration keep the full-text table ``search_fts`` in step."""

@@ -55,7 +55,8 @@ class NewRun:
     already, as somebody's; ``body_hash`` identifies the whole request, for idempotency (protocol, L7);
     ``timeout_s`` counts RUNNING only, in seconds; ``limits`` are the others that the start asked for. ``parent_id``
     is the run that starts this one, ``parent_fence`` its right to; ``retry_of`` the run that it repeats, from behind
-    its entry ``from_seq`` if it is a fork. ``first_words`` is what a new thread is called.
+    its entry ``from_seq`` if it is a fork. ``first_words`` is what a new thread is called; ``file_ids`` are the files
+    that the input names.
     """
 
     run_id: str
@@ -78,6 +79,7 @@ class NewRun:
     parent_fence: int = 0
     retry_of: str | None = None
     from_seq: int | None = None
+    file_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from runwire.contracts.browser import BrowserConfig, BrowserLease, BrowserPool, 
 from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable
 from runwire.protocol.steps.actions import Action, Remember
 from runwire.protocol.traversal import Traversal
+from runwire.testing.files import GivenFiles
 
 PNG = b"\x89PNG\r\n\x1a\nscripted"
 """What a scripted page's screenshot is."""
@@ -351,6 +352,7 @@ class RecordingContext:
         self.steps_done: list[tuple[int, int | None, str]] = []
         self.artifacts = RecordingArtifacts(self.events.append)
         self.traversal = RecordingTraversal()
+        self.files = GivenFiles()
         self._pool = pool
 
     @property

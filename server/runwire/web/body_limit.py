@@ -19,6 +19,8 @@ class BodyBounds:
 
     size_bytes: int
     timeout_s: float
+    upload: BodyBounds | None = None
+    """The bounds of the doors that take files; None: no others."""
 
 
 class BodyLimit:

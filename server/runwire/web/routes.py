@@ -20,6 +20,7 @@ from runwire.web.endpoints import (
     agents,
     artifacts,
     documents,
+    files,
     health,
     login,
     monitoring,
@@ -46,6 +47,8 @@ class Door:
     path: str
     endpoint: Callable[..., Any]
     policy: Policy | None
+    upload: bool = False
+    """Whether it takes files, by chunks, under the bounds of an upload."""
 
 
 DOORS: tuple[Door, ...] = (
@@ -66,6 +69,10 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/v1/runs/{run_id}/artifacts/{artifact_id}", artifacts.get_artifact, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/artifacts.zip", artifacts.get_artifacts_zip, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/traversal", traversal.get_traversal, Policy.USER),
+    Door("POST", "/v1/files", files.put_file, Policy.USER, upload=True),
+    Door("GET", "/v1/files", files.list_files, Policy.USER),
+    Door("GET", "/v1/files/{file_id}", files.get_file, Policy.USER),
+    Door("DELETE", "/v1/files/{file_id}", files.delete_file, Policy.USER),
     Door("GET", "/v1/threads", threads.list_threads, Policy.USER),
     Door("GET", "/v1/threads/{thread_id}", threads.get_thread, Policy.USER),
     Door("PATCH", "/v1/threads/{thread_id}", threads.change_thread, Policy.USER),
@@ -107,7 +114,7 @@ def build_routes(
         if door.method != "WS":
             endpoint = protected(door.endpoint, door.policy)
             watched = Middleware(WatchedDoor, door.method, door.path, counts)
-            limit = Middleware(BodyLimit, bounds=body)
+            limit = Middleware(BodyLimit, bounds=(body.upload or body) if door.upload else body)
             routes.append(Route(door.path, endpoint, methods=[door.method], middleware=[watched, limit]))
     if chat_ui.ASSETS.is_dir():  # the page may not be built
         routes.append(Mount("/assets", chat_ui.assets()))

@@ -17,6 +17,7 @@ from runwire.contracts.actors import OwnedRun, User
 from runwire.contracts.artifacts import Artifact, ArtifactStore
 from runwire.contracts.authenticator import Authenticator
 from runwire.contracts.browser import BrowserPool
+from runwire.contracts.files import FileStore
 from runwire.contracts.queue_store import QueueStore
 from runwire.contracts.run_store import Created, RunStore
 from runwire.contracts.traversals import TraversalStore
@@ -58,6 +59,7 @@ class Services:
     conversations: Conversations
     artifacts: ArtifactStore
     traversals: TraversalStore
+    files: FileStore
     authenticator: Authenticator
     connections: Connections
     presence: DisconnectWatch

@@ -27,6 +27,7 @@ from runwire_client.entries import (
     Verdict,
 )
 from runwire_client.errors import RunwireError
+from runwire_client.files import StoredFile
 from runwire_client.records import Agent, Health, QueuePlace, QueueStatus, Run, RunRecord, RunResult
 from runwire_client.timing import Clock, Timing
 
@@ -56,6 +57,7 @@ __all__ = [
     "Runwire",
     "RunwireError",
     "State",
+    "StoredFile",
     "Timing",
     "Verdict",
     "errors",

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from runwire_client.blocking_parts import BlockingConversations
+from runwire_client.blocking_parts import BlockingConversations, BlockingFiles
 from runwire_client.client import AsyncRunwire
 from runwire_client.credentials import TokenSource
 from runwire_client.entries import Item
@@ -95,6 +95,11 @@ class Runwire:
     def conversations(self) -> BlockingConversations:
         """The user's conversations."""
         return BlockingConversations(self._async.conversations, self._wait, self._each)
+
+    @property
+    def files(self) -> BlockingFiles:
+        """The user's files."""
+        return BlockingFiles(self._async.files, self._wait, self._each)
 
     def _each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
         """Yield what an asynchronous generator yields; it is closed with this one."""

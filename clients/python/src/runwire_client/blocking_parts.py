@@ -5,12 +5,16 @@ Any thread; no logic: each method waits for the other's on the client's private 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Any, BinaryIO, Final, Protocol, TypeVar
 
 from runwire_client.conversations import Conversation, Conversations, ExportFormat
+from runwire_client.files import Files, StoredFile
 
 T = TypeVar("T")
+
+PIECE_BYTES: Final = 262_144
 
 
 class Wait(Protocol):
@@ -54,3 +58,34 @@ class BlockingConversations:
     def export(self, thread_id: str, format: ExportFormat = "markdown") -> Iterator[bytes]:
         """Yield the pieces of a file that holds all of it."""
         return self._each(self._parts.export(thread_id, format))
+
+
+class BlockingFiles:
+    """The user's files, as AsyncRunwire.files."""
+
+    def __init__(self, parts: Files, wait: Wait, each: Each) -> None:
+        self._parts = parts
+        self._wait = wait
+        self._each = each
+
+    def put(self, name: str, content: bytes | BinaryIO, *, mime: str = "application/octet-stream") -> StoredFile:
+        """Store a file; an open one is sent piece by piece."""
+        given = content if isinstance(content, bytes) else _pieces(content)
+        return self._wait(self._parts.put(name, given, mime=mime))
+
+    def list(self, *, limit: int = 50) -> Iterator[StoredFile]:
+        """Yield them, newest first."""
+        return self._each(self._parts.list(limit=limit))
+
+    def download(self, file_id: str) -> Iterator[bytes]:
+        """Yield the pieces of a file."""
+        return self._each(self._parts.download(file_id))
+
+    def delete(self, file_id: str) -> None:
+        """Remove a file."""
+        self._wait(self._parts.delete(file_id))
+
+
+async def _pieces(file: BinaryIO) -> AsyncGenerator[bytes, None]:
+    while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+        yield piece

@@ -20,6 +20,7 @@ from runwire_client.decode import decode_entry
 from runwire_client.entries import Entry, Event, Frame, Item, Reset, State
 from runwire_client.errors import DeadlineExceeded, ProtocolViolation
 from runwire_client.fields import Fields, parse_json
+from runwire_client.files import Files
 from runwire_client.follower import Cursor, Follower
 from runwire_client.http_door import HttpDoor, Reply
 from runwire_client.records import (
@@ -79,6 +80,8 @@ class AsyncRunwire:
         self._sockets = SocketDoor(address, credentials, self._timing, clock)
         self.conversations: Final = Conversations(self._http)
         """The user's conversations."""
+        self.files: Final = Files(self._http)
+        """The user's files."""
 
     async def __aenter__(self) -> Self:
         self._http.open()

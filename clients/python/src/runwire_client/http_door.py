@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -36,7 +36,7 @@ REPLY_BYTES: Final = 32 * 1024 * 1024
 """The largest reply that is read: eight times the server's largest page of events."""
 
 Query = Mapping[str, str | int]
-Content = bytes | None
+Content = bytes | AsyncIterable[bytes] | None
 T = TypeVar("T")
 
 
@@ -125,6 +125,21 @@ class HttpDoor:
                 await response.aclose()
         except httpx.TransportError as error:
             raise ConnectionFailed(f"GET {path}: {type(error).__name__} {error}".rstrip()) from error
+
+    async def upload(self, path: str, content: bytes | AsyncIterable[bytes], *, query: Query, mime: str) -> Any:
+        """POST a body that may be large and return the reply's JSON; not repeated, and without a deadline of its own:
+        each piece has ``connect_timeout_s``. Raises as :meth:`call`.
+        """
+        request = self._request("POST", path, query, content, {"Content-Type": mime})
+        try:
+            response = await self._opened.send(request, stream=True)
+            try:
+                reply = Reply(response.status_code, response.headers, await _bounded_body(response))
+            finally:
+                await response.aclose()
+        except httpx.TransportError as error:
+            raise ConnectionFailed(f"POST {path}: {type(error).__name__} {error}".rstrip()) from error
+        return parse_json(_accepted(reply).body, path)
 
     async def probe(self, path: str) -> Reply:
         """Return the reply to one GET, whatever its status; raises the last three of :meth:`call`."""
