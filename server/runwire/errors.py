@@ -13,7 +13,9 @@ parsed out of the text. ``web/error_map.py`` alone turns a class into a status o
     │   ├── ScopeMissing         an own object, but the credentials lack a scope
     │   ├── NotFound             absent, or somebody else's: the same answer
     │   ├── Conflict             the object is not in a state that allows this
-    │   │   └── RunIdTaken       the id names another run
+    │   │   ├── RunIdTaken       the id names another run
+    │   │   ├── AlreadyAnswered  somebody else's answer to a question was first
+    │   │   └── RequestClosed    a question that takes no answer any more
     │   ├── TooLarge             beyond a size limit
     │   └── OverCapacity         come back later
     ├── PeerError                the other end of a socket broke its contract
@@ -112,6 +114,18 @@ class RunIdTaken(Conflict):
     """The run id already names another run."""
 
     code = "run_id_taken"
+
+
+class AlreadyAnswered(Conflict):
+    """Somebody else's answer to the question was first; ``details`` say whose, when, and what it was."""
+
+    code = "already_answered"
+
+
+class RequestClosed(Conflict):
+    """The question takes no answer any more: expired, withdrawn, or its run has ended."""
+
+    code = "request_closed"
 
 
 class TooLarge(CallerError):

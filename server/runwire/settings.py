@@ -62,6 +62,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max_attempts: Annotated[
         Count, Meta(description="attempts of a run, the first included, unless its agent's retry policy says otherwise")
     ] = 3
+    input_timeout_s: Annotated[
+        Seconds, Meta(description="time that a run's question waits for a person unless the agent says so, seconds")
+    ] = 86_400.0
     cancel_grace_s: Annotated[Seconds, Meta(description="time that a cancelled run has to stop by itself, seconds")] = (
         5.0
     )

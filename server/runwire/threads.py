@@ -158,6 +158,55 @@ class CrossLoopSignal:
             return
 
 
+class Doorbell:
+    """Tells an attempt's thread that something has come for it; whether it has a loop or not.
+
+    Rings are counted, so that none is lost between a look and the wait behind it.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.Lock())
+        self._rings = 0
+        self._waiters: set[asyncio.Future[None]] = set()
+
+    @property
+    def rings(self) -> int:
+        """How often it has rung; read it *before* looking for what may have come."""
+        return self._rings
+
+    def ring(self) -> None:
+        """Wake whoever waits; any thread."""
+        with self._changed:
+            self._rings += 1
+            waiters, self._waiters = self._waiters, set()
+            self._changed.notify_all()
+        if waiters:
+            try:
+                next(iter(waiters)).get_loop().call_soon_threadsafe(_wake, list(waiters))
+            except RuntimeError:  # the run's loop is closed: nobody waits any more
+                return
+
+    async def wait(self, seen: int) -> int:
+        """Wait for a ring after the first ``seen``; return how often it has rung then. One loop in its whole life."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            with self._changed:
+                if self._rings > seen:
+                    return self._rings
+                self._waiters.add(waiter)
+            await waiter
+        finally:
+            with self._changed:
+                self._waiters.discard(waiter)
+        return self._rings
+
+    def wait_blocking(self, seen: int, timeout_s: float) -> int:
+        """The same for a thread without a loop; after ``timeout_s`` seconds it may return ``seen``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._rings > seen, timeout_s)
+            return self._rings
+
+
 def _wake(waiters: list[asyncio.Future[None]]) -> None:
     for waiter in waiters:
         if not waiter.done():
@@ -204,6 +253,11 @@ class ReplyBox(Generic[T]):
         """Deliver the result; called once."""
         self._value, self._error = value, error
         self._ready.set()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the result has come."""
+        return self._ready.is_set()
 
     def wait(self, timeout_s: float) -> T:
         """Return the value or raise the error. Raises TimeoutError after ``timeout_s`` seconds."""

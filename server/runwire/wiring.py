@@ -24,6 +24,7 @@ from runwire.browser.support import BrowserSupport
 from runwire.clock import Clock, SystemClock
 from runwire.contracts.actors import OwnedRun, User
 from runwire.contracts.event_log import Published
+from runwire.engine.answers import AnswerDesk
 from runwire.engine.attempts import AttemptWatch
 from runwire.engine.bridge import AgentWebSocketBridge
 from runwire.engine.browser_room import BrowserRoom
@@ -31,11 +32,13 @@ from runwire.engine.cancellation import StopReason
 from runwire.engine.context import RunServices
 from runwire.engine.conversations import Conversations
 from runwire.engine.dispatcher import ThreadDispatcher
+from runwire.engine.doorbells import Doorbells
 from runwire.engine.drain import Drain
 from runwire.engine.factory import ExecutionEngineFactory
 from runwire.engine.lease_keeper import LeaseKeeper
 from runwire.engine.operator import QueueOperator
 from runwire.engine.presence import DisconnectWatch
+from runwire.engine.questions import QuestionServices
 from runwire.engine.queue_watch import QueueWatch
 from runwire.engine.recovery import Reaper
 from runwire.engine.thread_watch import ThreadWatch
@@ -48,6 +51,7 @@ from runwire.persistence.claims import Claimer
 from runwire.persistence.conversations import SqlConversationStore
 from runwire.persistence.event_log import SqlEventLog
 from runwire.persistence.files import DiskFileStore, FileLimits
+from runwire.persistence.inbox import SqlInbox
 from runwire.persistence.lease import SqlLeaseStore
 from runwire.persistence.purge import Purge
 from runwire.persistence.queue_store import SqlQueueStore
@@ -97,6 +101,7 @@ class Storage:
     queue: SqlQueueStore
     users: SqlUserStore
     leases: SqlLeaseStore
+    inbox: SqlInbox
     artifacts: DiskArtifactStore
     traversals: DiskTraversalStore
     conversations: SqlConversationStore
@@ -127,6 +132,7 @@ class Execution:
     dispatcher: ThreadDispatcher
     presence: DisconnectWatch
     waiting: Waiting
+    answers: AnswerDesk
     reaper: Reaper
     drain: Drain
     keeper: LeaseKeeper
@@ -244,6 +250,7 @@ def open_storage(
         queue=SqlQueueStore(writer, readers, claimer),
         users=SqlUserStore(writer, readers, clock),
         leases=SqlLeaseStore(writer, read_engine, worker_id),
+        inbox=SqlInbox(writer, readers),
         artifacts=DiskArtifactStore(
             artifacts_folder,
             writer,
@@ -267,11 +274,12 @@ def build_execution(
     limits: RunningLimits,
 ) -> Execution:
     """Return what executes runs, connected to the bridge; on the loop that it will work with."""
-    loop, store = asyncio.get_running_loop(), storage.store
+    loop, store, bells = asyncio.get_running_loop(), storage.store, Doorbells()
     parts = EngineParts(
         store=store,
         agents=agents,
         services=RunServices(storage.artifacts, storage.traversals, storage.files, browsers.pool),
+        questions=QuestionServices(storage.inbox, bells, clock, settings.input_timeout_s),
         run_timeout_s=settings.run_timeout_s,
         cleanup_timeout_s=settings.cleanup_timeout_s,
         limits=limits_of_server(settings),
@@ -315,6 +323,7 @@ def build_execution(
         dispatcher=dispatcher,
         presence=presence,
         waiting=waiting,
+        answers=AnswerDesk(storage.inbox, bells),
         reaper=reaper,
         drain=Drain(
             pause=store.pause,
@@ -394,6 +403,7 @@ def build_services(
         authenticator=StoredIdentity(storage.users, clock),
         connections=connections,
         presence=execution.presence,
+        answers=execution.answers,
         browser=browsers.pool,
         health=health,
         vitals=Vitals(

@@ -12,6 +12,7 @@ from typing import Any
 
 from runwire.contracts.agent import AgentResult, RunContext, SyncRunContext
 from runwire.errors import EventRefused, TooLarge
+from tests.support import people_agents
 from tests.support.gates import gate_named
 
 _local = threading.local()
@@ -297,5 +298,5 @@ _AGENTS = (
     narrow,
     browsing,
 )
-PATHS = tuple(f"{__name__}:{agent.__name__}" for agent in _AGENTS)
-"""Every agent of this file, as ``--agents`` takes them; they are called by their name with dashes."""
+PATHS = (*(f"{__name__}:{agent.__name__}" for agent in _AGENTS), *people_agents.PATHS)
+"""Every agent for tests, as ``--agents`` takes them; they are called by their name with dashes."""

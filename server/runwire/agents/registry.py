@@ -37,10 +37,11 @@ class AgentSpec:
 
     ``make`` returns a callable ``(ctx, input)`` for one run: the function itself, or the bound ``run`` of a fresh
     instance. ``validate`` raises InvalidInput for input that the agent would refuse, before anything is stored.
-    ``recoverable``: may be called again from the start with the same input. ``timeout_s`` overrides the server's
-    default, in seconds; ``limits`` tighten the server's. ``retry`` says which pauses lie between the attempts of a run
-    that fails for a retryable reason; None: there is one attempt. ``version`` is recorded on each run.
-    ``max_running``: how many of its runs may be executed at once; None: as many as the server's.
+    ``recoverable``: may be called again from the start with the same input. ``release_while_waiting``: the run gives
+    its slot to another while it waits for a person, and waits for one again before it goes on. ``timeout_s`` overrides
+    the server's default, in seconds; ``limits`` tighten the server's. ``retry`` says which pauses lie between the
+    attempts of a run that fails for a retryable reason; None: there is one attempt. ``version`` is recorded on each
+    run. ``max_running``: how many of its runs may be executed at once; None: as many as the server's.
     """
 
     name: str
@@ -56,6 +57,7 @@ class AgentSpec:
     retry: RetryPolicy | None = None
     limits: RunLimits | None = None
     max_running: int | None = None
+    release_while_waiting: bool = False
 
     def __post_init__(self) -> None:
         if self.max_running is not None and self.max_running < 1:
@@ -67,7 +69,7 @@ def spec_of(target: Any, name: str | None = None) -> AgentSpec:
 
     Attributes that it may carry: ``name``, ``description`` (else the docstring's first line), ``input_schema``,
     ``validate_input``, ``recoverable``, ``needs_browser``, ``timeout_s``, ``version``, ``retry``, ``limits``,
-    ``max_running``.
+    ``max_running``, ``release_while_waiting``.
 
     Raises:
         ConfigurationError: it is none of these.
@@ -94,6 +96,7 @@ def spec_of(target: Any, name: str | None = None) -> AgentSpec:
         retry=_declared(chosen, "retry", getattr(target, "retry", None), RetryPolicy),
         limits=_declared(chosen, "limits", getattr(target, "limits", None), RunLimits),
         max_running=getattr(target, "max_running", None),
+        release_while_waiting=bool(getattr(target, "release_while_waiting", False)),
     )
 
 

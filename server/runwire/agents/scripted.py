@@ -42,6 +42,25 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     attempts: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
 
 
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A question to a person; the answer becomes part of the run's result."""
+
+    question: Annotated[str, Meta(min_length=1, max_length=10_000)]
+    schema: dict[str, Any] | None = None
+    timeout_s: Annotated[float, Meta(gt=0, le=31_536_000)] | None = None
+    key: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+
+
+class Approve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request for approval of a tool call; whoever says no ends the script there."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    arguments: dict[str, Any] = {}
+    id: Annotated[str, Meta(min_length=1, max_length=150)] = "call"
+    message: str | None = None
+    timeout_s: Annotated[float, Meta(gt=0, le=31_536_000)] | None = None
+
+
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing to do; exactly one key is given."""
 
@@ -53,6 +72,8 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     hang: Literal["async", "sync"] | UnsetType = UNSET
     raise_: Literal["BaseException", "SystemExit", "Exception"] | UnsetType = msgspec.field(name="raise", default=UNSET)
     step: TestStep | UnsetType = UNSET
+    ask: Ask | UnsetType = UNSET
+    approve: Approve | UnsetType = UNSET
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,18 +96,23 @@ def parse(input: Any) -> Script:
 
 
 async def scripted(ctx: RunContext, input: Any) -> AgentResult:
-    """Do what the input's steps say: text, emit, sleep_s, burst, step, fail, hang, raise."""
+    """Do what the input's steps say: text, emit, sleep_s, burst, step, fail, hang, raise, ask, approve."""
     script = parse(input)
+    answers: list[Any] = []
     tests = [step.step for step in script.steps if step.step is not UNSET]
     passed = 0
     for step in script.steps:
         if step.step is not UNSET:
             passed += step.step.status == "PASSED"
             await _report(ctx, step.step, tests.index(step.step) + 1, len(tests))
+        elif step.ask is not UNSET:
+            answers.append(await _ask(ctx, step.ask))
+        elif step.approve is not UNSET:
+            answers.append(await _approve(ctx, step.approve))
         else:
             await _perform(ctx, step)
     if not tests:
-        return AgentResult({"steps": len(script.steps)})
+        return AgentResult({"steps": len(script.steps), **({"answers": answers} if answers else {})})
     verdict = Verdict.PASSED if passed == len(tests) else Verdict.FAILED
     return AgentResult({"passed": passed, "total": len(tests)}, verdict=verdict)
 
@@ -113,6 +139,18 @@ def _fail(ctx: RunContext, wish: str | Failure) -> None:
     failure = Failure(wish) if isinstance(wish, str) else wish
     if failure.attempts is UNSET or ctx.attempt <= failure.attempts:
         raise AgentFailure(failure.message, retryable=failure.retryable)
+
+
+async def _ask(ctx: RunContext, ask: Ask) -> Any:
+    return await ctx.ask(ask.question, schema=ask.schema, timeout_s=ask.timeout_s, key=ask.key)
+
+
+async def _approve(ctx: RunContext, approve: Approve) -> dict[str, Any]:
+    call = {"id": approve.id, "name": approve.name, "arguments": approve.arguments}
+    decision = await ctx.approve(call, message=approve.message, timeout_s=approve.timeout_s)
+    if not decision.approved:
+        raise AgentFailure(f"{approve.name} was not approved", code="not_approved")
+    return {"approved": True, "arguments": decision.edited_arguments or approve.arguments, "comment": decision.comment}
 
 
 async def _burst(ctx: RunContext, burst: Burst) -> None:

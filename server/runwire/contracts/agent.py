@@ -45,6 +45,33 @@ class AgentFailure(Exception):
         self.result = result
 
 
+class InputExpired(AgentFailure):
+    """Raised by ``ctx.ask`` and ``ctx.approve`` when nobody answered in time; uncaught, the run ends FAILED
+    ``input_expired``.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="input_expired")
+
+
+class InputWithdrawn(AgentFailure):
+    """Raised when the question under this key was given up by an earlier wait for it (the agent's own time limit);
+    uncaught, the run ends FAILED ``input_withdrawn``.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="input_withdrawn")
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What a person decided about a tool call; ``edited_arguments`` are to be used instead, if given."""
+
+    approved: bool
+    edited_arguments: dict[str, Any] | None = None
+    comment: str | None = None
+
+
 class RunFacts(Protocol):
     """What every context tells about its run."""
 
@@ -107,6 +134,43 @@ class RunContext(RunFacts, Protocol):
     async def flush(self) -> int:
         """Return the last committed ``seq`` once everything emitted so far is committed."""
 
+    async def ask(
+        self,
+        question: str,
+        *,
+        schema: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+        key: str | None = None,
+    ) -> Any:
+        """Ask a person and return the answer; the run is WAITING meanwhile, and its time limit stands still.
+
+        Question and answer are stored: they outlive sockets and the server. Asked again under the same ``key`` (by a
+        later attempt of a recoverable agent, or by the same), the stored answer comes back at once, or the same
+        question goes on waiting.
+
+        Args:
+            question: what to ask, for a person to read.
+            schema: JSON Schema (2020-12) that the answer must fit; None takes any JSON value.
+            timeout_s: seconds that the question waits; default ``input_timeout_s`` of the settings (a day).
+            key: the question's name in this run, at most 200 characters; default its number in the order of calls.
+
+        Raises:
+            InputExpired: nobody answered in time; InputWithdrawn: an earlier wait under this key was given up.
+            InvalidInput: the schema or another argument is none; LimitExceeded: 16 questions are open already.
+        """
+
+    async def approve(
+        self,
+        tool_call: Mapping[str, Any],
+        *,
+        message: str | None = None,
+        timeout_s: float | None = None,
+        key: str | None = None,
+    ) -> Approval:
+        """Ask whether a tool may be called: ``{"id": …, "name": …, "arguments": …}``. As :meth:`ask`; the default
+        ``key`` is made of the call's id.
+        """
+
 
 class SyncRunContext(RunFacts, Protocol):
     """The same for a plain function: each call blocks the run's own thread, and nobody else."""
@@ -126,3 +190,25 @@ class SyncRunContext(RunFacts, Protocol):
 
     def flush(self) -> int:
         """Return the last committed ``seq`` once everything emitted so far is committed."""
+
+    def ask(
+        self,
+        question: str,
+        *,
+        schema: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+        key: str | None = None,
+    ) -> Any:
+        """Ask a person and return the answer; see :meth:`RunContext.ask`. Raises CancelledError when the run is to
+        stop.
+        """
+
+    def approve(
+        self,
+        tool_call: Mapping[str, Any],
+        *,
+        message: str | None = None,
+        timeout_s: float | None = None,
+        key: str | None = None,
+    ) -> Approval:
+        """Ask whether a tool may be called; see :meth:`RunContext.approve`."""

@@ -5,17 +5,19 @@ thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from runwire.contracts.agent import Event
+from runwire.contracts.agent import Approval, Event
 from runwire.contracts.artifacts import Artifact, ArtifactStore
 from runwire.contracts.browser import BrowserPool
 from runwire.contracts.files import FileStore
 from runwire.contracts.traversals import TraversalStore
 from runwire.engine.cancellation import StopToken
 from runwire.engine.emitter import UserWebSocketEmitter
+from runwire.engine.questions import AttemptQuestions, BlockingQuestions, LiveQuestions, approval_of
 from runwire.engine.run_files import BlockingRunFiles, LiveRunFiles
 from runwire.errors import BrowserUnavailable, LimitExceeded
 from runwire.ids import new_id
@@ -43,10 +45,13 @@ class RunServices:
 class _Facts:
     """The run's facts and the shapes of its standard events."""
 
-    def __init__(self, claimed: ClaimedRun, emitter: UserWebSocketEmitter, stop: StopToken) -> None:
+    def __init__(
+        self, claimed: ClaimedRun, emitter: UserWebSocketEmitter, stop: StopToken, questions: AttemptQuestions
+    ) -> None:
         self._claimed = claimed
         self._emitter = emitter
         self._stop = stop
+        self._questions = questions
         self._open_message: str | None = None
         self._progress_id = f"progress-{claimed.run_id}"
 
@@ -113,12 +118,13 @@ class LiveRunContext(_Facts):
         claimed: ClaimedRun,
         emitter: UserWebSocketEmitter,
         stop: StopToken,
+        questions: AttemptQuestions,
         services: RunServices,
         loop: asyncio.AbstractEventLoop,
         limits: RunLimits,
     ) -> None:
         """``loop`` is the runner's: the only one on which the context may be used."""
-        super().__init__(claimed, emitter, stop)
+        super().__init__(claimed, emitter, stop, questions)
         emitter.appender.bind(loop)
         self._services = services
         self._limits = limits
@@ -171,6 +177,29 @@ class LiveRunContext(_Facts):
         """Return the last committed ``seq`` once everything emitted so far is committed."""
         return await self._emitter.appender.flush()
 
+    async def ask(
+        self,
+        question: str,
+        *,
+        schema: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+        key: str | None = None,
+    ) -> Any:
+        """Ask a person and return the answer; see the contract."""
+        return await LiveQuestions(self._questions).put(self._questions.question(question, schema, timeout_s, key))
+
+    async def approve(
+        self,
+        tool_call: Mapping[str, Any],
+        *,
+        message: str | None = None,
+        timeout_s: float | None = None,
+        key: str | None = None,
+    ) -> Approval:
+        """Ask whether a tool may be called; see the contract."""
+        question = self._questions.approval(tool_call, message, timeout_s, key)
+        return approval_of(await LiveQuestions(self._questions).put(question))
+
     async def close_message(self) -> None:
         """End a message that the agent left open; called by the runner."""
         for event in self._closing_events():
@@ -217,9 +246,14 @@ class BlockingRunContext(_Facts):
     """Implements ``contracts.agent.SyncRunContext``: each call blocks the run's own thread, and nobody else."""
 
     def __init__(
-        self, claimed: ClaimedRun, emitter: UserWebSocketEmitter, stop: StopToken, services: RunServices
+        self,
+        claimed: ClaimedRun,
+        emitter: UserWebSocketEmitter,
+        stop: StopToken,
+        questions: AttemptQuestions,
+        services: RunServices,
     ) -> None:
-        super().__init__(claimed, emitter, stop)
+        super().__init__(claimed, emitter, stop, questions)
         self._services = services
 
     @property
@@ -244,6 +278,29 @@ class BlockingRunContext(_Facts):
     def flush(self) -> int:
         """Return the last committed ``seq`` once everything emitted so far is committed."""
         return self._emitter.appender.flush_blocking(BLOCKING_TIMEOUT_S)
+
+    def ask(
+        self,
+        question: str,
+        *,
+        schema: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+        key: str | None = None,
+    ) -> Any:
+        """Ask a person and return the answer; see the contract."""
+        return BlockingQuestions(self._questions).put(self._questions.question(question, schema, timeout_s, key))
+
+    def approve(
+        self,
+        tool_call: Mapping[str, Any],
+        *,
+        message: str | None = None,
+        timeout_s: float | None = None,
+        key: str | None = None,
+    ) -> Approval:
+        """Ask whether a tool may be called; see the contract."""
+        question = self._questions.approval(tool_call, message, timeout_s, key)
+        return approval_of(BlockingQuestions(self._questions).put(question))
 
     def close_message(self) -> None:
         """End a message that the agent left open; called by the runner."""

@@ -21,7 +21,7 @@ from runwire.engine.idle_watch import IdleWatch
 from runwire.engine.runner import Assignment, RunnerThread
 from runwire.errors import LimitExceeded
 from runwire.runs.record import ClaimedRun, Outcome
-from runwire.runs.state import ACTIVE
+from runwire.runs.state import ACTIVE, RunStatus
 from runwire.threads import LoopMailbox
 
 log = structlog.get_logger(__name__)
@@ -71,6 +71,8 @@ class ThreadDispatcher:
         self._idle: dict[tuple[str, str], list[RunnerThread]] = {}
         self._idle_count = 0
         self._stuck: list[RunnerThread] = []
+        self._waiting: dict[str, float] = {}
+        """The runs that wait for a person, and the seconds that their time limit leaves them (the loop's)."""
         self._numbers = itertools.count(1)
         self._idle_waiters: set[asyncio.Future[None]] = set()
         self.idle = IdleWatch(loop, lambda run_id, error: self.request_stop(run_id, StopReason.LIMIT, error))
@@ -147,23 +149,48 @@ class ThreadDispatcher:
         if self.idle:
             self.idle.on_published(published)
         if published.status in ACTIVE:
+            if published.status is RunStatus.WAITING or self._waiting:
+                self._keep_time(published)
             return
         with self._lock:
             active = self._active.get(published.run_id)
             if active is not None and not _released(active.assignment.claimed, published):
                 return  # the entries of an earlier attempt: the run has been claimed again meanwhile
             self._active.pop(published.run_id, None)
-            idle = not self._active
+        self._waiting.pop(published.run_id, None)
         if active is not None and active.timer is not None:
             active.timer.cancel()
-        if idle:
+        self._tell_if_idle()
+
+    def _keep_time(self, published: Published) -> None:
+        """Stop a run's clock while it waits for a person, and let it go on with what is left."""
+        run_id = published.run_id
+        active = self._active.get(run_id)
+        if active is None or published.fence != active.assignment.claimed.fence:
+            return
+        if active.timer is None or active.assignment.stop.reason is not None:
+            return  # what runs now is the time to stop
+        if published.status is RunStatus.WAITING and run_id not in self._waiting:
+            active.timer.cancel()
+            self._waiting[run_id] = max(0.0, active.timer.when() - self._loop.time())
+            self._tell_if_idle()
+        elif published.status is RunStatus.RUNNING and run_id in self._waiting:
+            delay = self._waiting.pop(run_id)
+            active.timer = self._loop.call_later(delay, self._stop, active, StopReason.TIMEOUT)
+
+    def _tell_if_idle(self) -> None:
+        if self._is_idle:
             for waiter in tuple(self._idle_waiters):
                 if not waiter.done():
                     waiter.set_result(None)
 
+    @property
+    def _is_idle(self) -> bool:
+        return len(self._active) == len(self._waiting)
+
     async def wait_idle(self) -> None:
-        """Wait until no run is executed here. With claims paused it stays so."""
-        while self._active:
+        """Wait until no run is executed here but those that wait for a person. With claims paused it stays so."""
+        while not self._is_idle:
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._idle_waiters.add(waiter)
             try:
@@ -173,6 +200,7 @@ class ThreadDispatcher:
 
     def _watch(self, active: _Active) -> None:
         if self._is_current(active):
+            self._waiting.pop(active.assignment.claimed.run_id, None)  # an earlier attempt's
             delay = active.assignment.claimed.timeout_s
             active.timer = self._loop.call_later(delay, self._stop, active, StopReason.TIMEOUT)
             limit_s = active.assignment.limits.idle_timeout_s
@@ -197,6 +225,7 @@ class ThreadDispatcher:
             return
         if active.timer is not None:
             active.timer.cancel()
+        self._waiting.pop(active.assignment.claimed.run_id, None)
         active.timer = self._loop.call_later(self._cancel_grace_s, self._give_up, active)
 
     def _give_up(self, active: _Active) -> None:

@@ -79,6 +79,12 @@ class UserWebSocketEmitter:
         self._appender = self._bridge.appender(self._run_id, fence)
         return self._appender
 
+    def spend(self, events: int) -> None:
+        """Count events that the server writes on the agent's behalf. Raises LimitExceeded."""
+        self._events_left -= events
+        if self._events_left < 0:
+            raise self._exceed()
+
     def offer(self, event: Any) -> bool:
         """Encode and append one event; never blocks. False: wait before the next one. Raises EventRefused,
         FenceLost.

@@ -17,6 +17,7 @@ from runwire.engine.attempt_end import AttemptEnd
 from runwire.engine.cancellation import StopReason, StopToken
 from runwire.engine.context import BlockingRunContext, LiveRunContext, RunServices
 from runwire.engine.emitter import UserWebSocketEmitter
+from runwire.engine.questions import AttemptQuestions, QuestionServices
 from runwire.engine.runner import Assignment
 from runwire.errors import ExecutionEngineFactoryError, InvalidInput
 from runwire.ids import new_epoch_part
@@ -25,7 +26,7 @@ from runwire.protocol.commands import StartRun
 from runwire.protocol.references import file_ids_in
 from runwire.protocol.transcript import first_words
 from runwire.runs.limits import RunLimits
-from runwire.runs.record import ClaimedRun, NewRun
+from runwire.runs.record import ClaimedRun, NewRun, Outcome
 from runwire.runs.state import RunStatus
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class EngineParts:
     store: RunStore
     agents: AgentInstanceFactory
     services: RunServices
+    questions: QuestionServices
     run_timeout_s: float
     cleanup_timeout_s: float
     limits: RunLimits
@@ -122,13 +124,21 @@ class UserExecutionEngine:
         spec = parts.agents.registry.find(claimed.agent)
         limits = parts.limits.within(spec.limits if spec is not None else None).within(claimed.limits)
         appender = emitter.open(claimed.fence, limits)
+        release = spec is not None and spec.release_while_waiting
+        questions = AttemptQuestions(parts.questions, claimed, emitter, stop, release=release)
+        end = AttemptEnd(parts.store, spec, claimed, stop, emitter, appender)
+
+        def finish(outcome: Outcome) -> None:
+            questions.close()
+            end(outcome)
+
         return Assignment(
             claimed=claimed,
             stop=stop,
             make=lambda: parts.agents.create(claimed.agent, emitter),
-            live_context=lambda loop: LiveRunContext(claimed, emitter, stop, parts.services, loop, limits),
-            blocking_context=lambda: BlockingRunContext(claimed, emitter, stop, parts.services),
-            finish=AttemptEnd(parts.store, spec, claimed, stop, emitter, appender),
+            live_context=lambda loop: LiveRunContext(claimed, emitter, stop, questions, parts.services, loop, limits),
+            blocking_context=lambda: BlockingRunContext(claimed, emitter, stop, questions, parts.services),
+            finish=finish,
             cleanup_timeout_s=parts.cleanup_timeout_s,
             limits=limits,
         )

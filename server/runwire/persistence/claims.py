@@ -16,6 +16,7 @@ from runwire.clock import Clock
 from runwire.contracts.admission import Admission
 from runwire.persistence.backoff import Backoff
 from runwire.persistence.lanes import Lane, Lanes, Place
+from runwire.persistence.slots import ReturningRuns
 from runwire.persistence.transaction import Head, Transaction, stored_limits
 from runwire.protocol.entries import state_data
 from runwire.runs.limits import RunLimits, RunningLimits
@@ -39,7 +40,7 @@ _SELECT_TURNS = (
     f" WHERE status = 'QUEUED' AND rank < {PARKED} GROUP BY owner_id, priority"
 )
 _SELECT_LANES = "SELECT owner_id, agent, rank, id FROM runs WHERE status = 'QUEUED' ORDER BY owner_id, agent, rank, id"
-_SELECT_HELD = "SELECT owner_id, agent, status FROM runs WHERE status IN ('RUNNING', 'WAITING')"
+_SELECT_HELD = "SELECT owner_id, agent FROM runs WHERE status IN ('RUNNING', 'WAITING')"
 SELECT_PAUSES = "SELECT agent FROM queue_pauses"
 
 EVERYTHING = ""
@@ -66,6 +67,7 @@ class Claimer:
         self._admission: Admission | None = None
         self._tally = Tally()
         self._lanes = Lanes()
+        self._returning = ReturningRuns()
         self._pauses = Pauses()
         self._stopped = False
         self._look = True
@@ -103,8 +105,8 @@ class Claimer:
             if rank < PARKED:
                 self._lanes.offer((owner_id, agent), (rank, run_id))
             self._tally.move(owner_id, agent, None, RunStatus.QUEUED)
-        for owner_id, agent, status in connection.exec_driver_sql(_SELECT_HELD):
-            self._tally.move(owner_id, agent, None, RunStatus(status))
+        for owner_id, agent in connection.exec_driver_sql(_SELECT_HELD):
+            self._tally.move(owner_id, agent, None, RunStatus.RUNNING)  # a WAITING one too, until recovery settles it
         self.backoff.restore(connection)
         self.state = QueueState.of(self._tally, self._pauses)
 
@@ -115,9 +117,11 @@ class Claimer:
         for head in self.backoff.release(tx, self.ranks):
             self._lanes.offer((head.owner_id, head.agent), (head.rank, head.run_id))
             tx.look = True
-        if not (tx.moved or tx.look or self._look):
+        if not (tx.moved or tx.returning or tx.look or self._look):
             return  # nothing has changed that could let a run start
-        self._count(tx, dict(tx.moved))
+        self._count(tx, {run_id: tx.counted_before(run_id) for run_id in tx.moved})
+        for head in self._returning.readmit(tx, self._has_room):
+            self._count(tx, {head.run_id: RunStatus.WAITING})
         pauses = self._pauses if tx.pauses is None else tx.pauses
         fresh = tx.fresh_queued()
         may_look = not self._stopped and not pauses.everything
@@ -130,7 +134,7 @@ class Claimer:
     def _count(self, tx: Transaction, moved: dict[str, RunStatus | None]) -> None:
         for run_id, before in moved.items():
             head = tx.changed[run_id]
-            self._counted.append((head.owner_id, head.agent, before, head.status))
+            self._counted.append((head.owner_id, head.agent, before, head.counted_as))
             self._tally.move(*self._counted[-1])
 
     def _start_fresh(self, tx: Transaction, fresh: list[tuple[Head, NewRun]], pauses: Pauses) -> None:
@@ -205,6 +209,15 @@ class Claimer:
         limit = self._limits.per_agent.get(agent)
         return (limit is None or self._tally.running_as[agent] < limit) and not pauses.hold(agent)
 
+    def _has_room(self, head: Head) -> bool:
+        """Return whether a run that has begun already may go on; a pause is for those that have not."""
+        limit = self._limits.per_agent.get(head.agent)
+        return (
+            self._tally.running < self._limits.total
+            and (limit is None or self._tally.running_as[head.agent] < limit)
+            and not self._is_full(head.owner_id)
+        )
+
     def _is_full(self, owner_id: str) -> bool:
         return 0 < self._limits.per_user <= self._tally.running_of[owner_id]
 
@@ -216,6 +229,7 @@ class Claimer:
     def committed(self, tx: Transaction) -> None:
         """Keep what :meth:`claim` has noted; called once ``tx`` is committed."""
         self.backoff.committed()
+        self._returning.committed(tx)
         self._look = False
         if tx.pauses is not None:
             self._pauses = tx.pauses

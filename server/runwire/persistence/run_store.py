@@ -289,6 +289,8 @@ def _finish(
     lost = appender.failure if appender is not None else None
     if lost is not None:
         outcome = Outcome.failed("storage_unavailable", f"not everything that the run emitted could be stored: {lost}")
+    if head.status is RunStatus.WAITING and outcome.status is RunStatus.SUCCEEDED:  # it left a question behind
+        head = tx.move(head, RunStatus.RUNNING, state_data(RunStatus.RUNNING, head.attempt, reason="withdrawn"))
     return tx.move(head, outcome.status, outcome_data(outcome, head.attempt)).status
 
 

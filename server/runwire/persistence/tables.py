@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 _MS = BigInteger  # Unix milliseconds exceed 32 bits
@@ -201,6 +201,26 @@ class EntryRow(SQLModel, table=True):
     seq: int = Field(primary_key=True, sa_type=BigInteger)
     kind: str
     frame: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class InputRequestRow(SQLModel, table=True):
+    """A question that a run put to a person, and its answer. ``key`` is its name inside the run; ``attempt`` the last
+    that waited for it; ``told`` whether the log holds how it was settled."""
+
+    __tablename__ = "input_requests"
+    __table_args__ = (UniqueConstraint("run_id", "key"),)
+    run_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    key: str
+    attempt: int
+    status: str
+    interrupt: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_ms: int = Field(sa_type=_MS)
+    expires_ms: int = Field(sa_type=_MS)
+    payload: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
+    answered_by: str | None = None
+    settled_ms: int | None = Field(default=None, sa_type=_MS)
+    told: bool = False
 
 
 class ArtifactRow(SQLModel, table=True):

@@ -19,6 +19,7 @@ from runwire.contracts.event_log import Published
 from runwire.errors import FenceLost
 from runwire.persistence.bulk_insert import BulkInsert
 from runwire.persistence.endings import record_endings
+from runwire.persistence.slots import Returning
 from runwire.protocol.entries import entry_frame, state_data
 from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun, NewRun
@@ -67,6 +68,13 @@ class Head(msgspec.Struct, frozen=True):
     cancel_requested_ms: int | None = None
     terminal: bytes | None = None
     worker_id: str | None = None
+    keeps_slot: bool = True
+    """Whether a WAITING run still counts as running; not stored: whoever finds it after a crash settles it first."""
+
+    @property
+    def counted_as(self) -> RunStatus:
+        """The status by which slots are counted."""
+        return RunStatus.RUNNING if self.status is RunStatus.WAITING and self.keeps_slot else self.status
 
 
 class Transaction:
@@ -81,6 +89,8 @@ class Transaction:
         self.now_ms = now_ms
         self.changed: dict[str, Head] = {}
         self.claimed: list[ClaimedRun] = []
+        self.returning: list[Returning] = []
+        self.returned: list[Returning] = []
         self.created_by: Counter[str] = Counter()
         self.entries = 0
         """How many entries were appended."""
@@ -103,6 +113,14 @@ class Transaction:
     def head(self, run_id: str) -> Head | None:
         """Return the run's head as this transaction sees it, or None if there is no such run."""
         return self.changed.get(run_id) or self._committed.get(run_id) or self._load(run_id)
+
+    def counted_before(self, run_id: str) -> RunStatus | None:
+        """Return the status by which a run that has moved was counted before; None for one that is created here."""
+        before = self.moved[run_id]
+        committed = self._committed.get(run_id)
+        if before is RunStatus.WAITING:
+            return RunStatus.RUNNING if committed is None else committed.counted_as
+        return before
 
     def adopt(self, head: Head) -> Head:
         """Take a head that was read by this transaction's own query."""

@@ -267,6 +267,8 @@ class LogWriter:
                 for_loop.append(partial(item.done, answer, error))
             else:
                 item.done(answer, error)
+        for returned in tx.returned:
+            returned.told()
         assert self._listener is not None, "start() comes first"
         self._listener.on_commit(Commit(tx.claimed, for_loop, tx.published(), tx.moves()))
 

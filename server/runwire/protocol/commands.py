@@ -21,6 +21,7 @@ RunId = Annotated[
 ]
 ThreadId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)", description="the conversation")]
 AgentName = Annotated[str, Meta(min_length=1, max_length=100)]
+RequestId = Annotated[str, Meta(min_length=1, max_length=64, description="the id of the interrupt that is answered")]
 Cursor = Annotated[int, Meta(ge=0, le=2**63 - 1, description="the last seq that the client holds")]
 
 
@@ -80,6 +81,19 @@ class PauseQueue(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     agent: AgentName | None = None
 
 
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Answer what a run has asked: the body of ``POST /v1/runs/{run_id}/respond``."""
+
+    request_id: RequestId
+    payload: Any
+
+
+class Respond(Answer, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The same on a command socket: ``run.respond``."""
+
+    run_id: RunId
+
+
 class Ping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Ask for a ``pong``."""
 
@@ -98,6 +112,7 @@ OPS: dict[str, type[msgspec.Struct]] = {
     "queue.unfollow": WholeQueue,
     "run.cancel": OneRun,
     "run.follow": FollowRun,
+    "run.respond": Respond,
     "run.start": StartRun,
     "run.unfollow": OneRun,
     "thread.follow": OneThread,

@@ -8,14 +8,15 @@ is what an agent is called with. All run on the loop of the test.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from runwire.browser.egress_policy import EgressPolicy
 from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort, ShellPort
-from runwire.contracts.agent import Event
+from runwire.contracts.agent import Approval, Event, InputExpired
 from runwire.contracts.artifacts import Artifact
 from runwire.contracts.browser import BrowserConfig, BrowserLease, BrowserPool, PageHandle
 from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable
@@ -350,6 +351,8 @@ class RecordingContext:
         self.events: list[Event] = []
         self.said: list[str] = []
         self.steps_done: list[tuple[int, int | None, str]] = []
+        self.asked: list[str] = []
+        self.answers: deque[Any] = deque()
         self.artifacts = RecordingArtifacts(self.events.append)
         self.traversal = RecordingTraversal()
         self.files = GivenFiles()
@@ -382,3 +385,28 @@ class RecordingContext:
     async def flush(self) -> int:
         """Return how many events there were."""
         return len(self.events)
+
+    async def ask(
+        self,
+        question: str,
+        *,
+        schema: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
+        key: str | None = None,
+    ) -> Any:
+        """Return the first of the answers that the test has laid out. Raises InputExpired when none is left."""
+        self.asked.append(question)
+        if not self.answers:
+            raise InputExpired(f"the test gave no answer to {question!r}")
+        return self.answers.popleft()
+
+    async def approve(
+        self,
+        tool_call: Mapping[str, Any],
+        *,
+        message: str | None = None,
+        timeout_s: float | None = None,
+        key: str | None = None,
+    ) -> Approval:
+        """Return the first of the answers, an Approval. Raises InputExpired when none is left."""
+        return cast("Approval", await self.ask(message or str(tool_call["name"])))

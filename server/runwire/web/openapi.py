@@ -12,7 +12,7 @@ from runwire import __version__
 from runwire.auth.policy import Policy
 from runwire.protocol import VERSION
 from runwire.protocol.close_codes import CloseCode
-from runwire.protocol.commands import PauseQueue, StartRun
+from runwire.protocol.commands import Answer, PauseQueue, StartRun
 from runwire.protocol.schema import commands_schema, documents, frames_schema
 from runwire.web.endpoints.login import Login
 from runwire.web.endpoints.threads import ChangeThread
@@ -24,6 +24,7 @@ _BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
     ("PATCH", "/v1/threads/{thread_id}"): ChangeThread,
     ("POST", "/v1/queue/pause"): PauseQueue,
     ("POST", "/v1/queue/resume"): PauseQueue,
+    ("POST", "/v1/runs/{run_id}/respond"): Answer,
 }
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _PROBLEM = {

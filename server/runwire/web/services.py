@@ -21,6 +21,7 @@ from runwire.contracts.files import FileStore
 from runwire.contracts.queue_store import QueueStore
 from runwire.contracts.run_store import Created, RunStore
 from runwire.contracts.traversals import TraversalStore
+from runwire.engine.answers import AnswerDesk
 from runwire.engine.bridge import AgentWebSocketBridge
 from runwire.engine.conversations import Conversations
 from runwire.engine.factory import ExecutionEngineFactory
@@ -63,6 +64,7 @@ class Services:
     authenticator: Authenticator
     connections: Connections
     presence: DisconnectWatch
+    answers: AnswerDesk
     browser: Callable[[], BrowserPool | None]
     vitals: Vitals
     health: Callable[[], dict[str, Any]]

@@ -28,6 +28,7 @@ from runwire_client.entries import (
 )
 from runwire_client.errors import RunwireError
 from runwire_client.files import StoredFile
+from runwire_client.people import InputRequest, InputResponse, input_request, input_response
 from runwire_client.records import Agent, Health, QueuePlace, QueueStatus, Run, RunRecord, RunResult
 from runwire_client.timing import Clock, Timing
 
@@ -42,6 +43,8 @@ __all__ = [
     "Frame",
     "Health",
     "Heartbeat",
+    "InputRequest",
+    "InputResponse",
     "Item",
     "LastRun",
     "Queue",
@@ -61,5 +64,7 @@ __all__ = [
     "Timing",
     "Verdict",
     "errors",
+    "input_request",
+    "input_response",
     "new_run_id",
 ]

@@ -87,6 +87,10 @@ class Runwire:
         """Delete an ended run, as AsyncRunwire.delete does."""
         self._wait(self._async.delete(run_id))
 
+    def respond(self, run_id: str, request_id: str, payload: Any) -> None:
+        """Answer what the run has asked, as AsyncRunwire.respond does."""
+        self._wait(self._async.respond(run_id, request_id, payload))
+
     def cancel(self, run_id: str) -> None:
         """Ask for the run's end, as AsyncRunwire.cancel does."""
         self._wait(self._async.cancel(run_id))

@@ -140,6 +140,21 @@ class AsyncRunwire:
         """Delete an ended run with everything in it. Raises NotFound; Conflict: it has not ended."""
         await self._http.call("DELETE", _path(run_id))
 
+    async def respond(self, run_id: str, request_id: str, payload: Any) -> None:
+        """Answer what the run has asked; ``people.input_request`` reads questions from a follow.
+
+        Args:
+            run_id: the run.
+            request_id: the ``id`` of the InputRequest.
+            payload: any JSON value that the request's ``response_schema`` allows.
+
+        Raises:
+            InvalidInput: the payload does not fit, and the question stays open; NotFound: no such run or question;
+            AlreadyAnswered: another answer was first; RequestClosed: it takes no answer any more.
+        """
+        body = {"request_id": request_id, "payload": payload}
+        await self._http.call("POST", f"{_path(run_id)}/respond", body=body)
+
     async def get(self, run_id: str) -> RunRecord:
         """Return the run as one read saw it. Raises NotFound."""
         return read_run(await self._http.get(_path(run_id)))

@@ -10,7 +10,9 @@ leave this package: they are mapped where they arise and stand in ``__cause__``.
     │   ├── ScopeMissing          403 or close code 4503
     │   ├── NotFound              404: absent, or somebody else's
     │   ├── Conflict              409
-    │   │   └── RunIdTaken        the run id names another run
+    │   │   ├── RunIdTaken        the run id names another run
+    │   │   ├── AlreadyAnswered   another answer to the question was first; ``details`` hold it
+    │   │   └── RequestClosed     the question takes no answer any more
     │   ├── TooLarge              413
     │   ├── OverCapacity          429: your share is used up; ``retry_after_s`` says when to come back
     │   └── ClientClosed          the client was used outside its ``async with``
@@ -105,6 +107,18 @@ class RunIdTaken(Conflict):
     """The run id already names another run."""
 
     default_code = "run_id_taken"
+
+
+class AlreadyAnswered(Conflict):
+    """Another answer to the question was first; ``details`` hold ``answered_by``, ``answered_ms`` and ``payload``."""
+
+    default_code = "already_answered"
+
+
+class RequestClosed(Conflict):
+    """The question takes no answer any more: it has expired, was withdrawn, or its run has ended."""
+
+    default_code = "request_closed"
 
 
 class TooLarge(CallerError):

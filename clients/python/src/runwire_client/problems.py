@@ -10,12 +10,14 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from runwire_client.errors import (
+    AlreadyAnswered,
     Conflict,
     InvalidInput,
     NotAuthenticated,
     NotFound,
     OverCapacity,
     ProtocolViolation,
+    RequestClosed,
     RunIdTaken,
     RunwireError,
     ScopeMissing,
@@ -40,7 +42,7 @@ _BY_STATUS: Final = MappingProxyType(
         504: ServerUnavailable,
     }
 )
-_BY_CODE: Final = MappingProxyType({RunIdTaken.default_code: RunIdTaken})
+_BY_CODE: Final = MappingProxyType({kind.default_code: kind for kind in (RunIdTaken, AlreadyAnswered, RequestClosed)})
 
 
 def problem_error(status: int, headers: Mapping[str, str], body: bytes) -> RunwireError:

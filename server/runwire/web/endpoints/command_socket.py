@@ -23,12 +23,14 @@ from runwire.protocol.commands import (
     OneRun,
     OneThread,
     Ping,
+    Respond,
     StartRun,
     WholeQueue,
     parse_command,
 )
 from runwire.protocol.frames import End, ErrorObject, Frame, Heartbeat, Hello, Limits, Pong, Reply
 from runwire.web.connection import SocketClosed, SocketConnection, check_subprotocol, guarded, refused
+from runwire.web.endpoints.people import answer_view
 from runwire.web.error_map import error_object, internal_problem
 from runwire.web.follow import FollowOptions, RunFollow
 from runwire.web.services import Services, get_services, make_connection
@@ -161,6 +163,8 @@ class CommandEndpoint:
                 await self._follow(command, command_id)
             case OneRun() if message["op"] == "run.cancel":
                 await self._cancel(command, command_id)
+            case Respond():
+                await self._respond(command, command_id)
             case OneRun():
                 self._unfollow(command, command_id)
             case WholeQueue() | OneThread():
@@ -210,6 +214,11 @@ class CommandEndpoint:
         self._connection.send(
             Reply(id=command_id, ok=True, result={"run_id": run.run_id, "status": status.value, "cancel": "requested"})
         )
+
+    async def _respond(self, command: Respond, command_id: Any) -> None:
+        run = await self._services.store.get(command.run_id, self._user)
+        answered = await self._services.answers.respond(run, command.request_id, command.payload, self._user)
+        self._connection.send(Reply(id=command_id, ok=True, result=answer_view(run.run_id, answered)))
 
     def _unfollow(self, command: OneRun, command_id: Any) -> None:
         followed = self._drop(command.run_id)

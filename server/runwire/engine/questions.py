@@ -1,0 +1,221 @@
+"""How an attempt asks people: ``ctx.ask`` and ``ctx.approve``, for agents with a loop and without. Floor 5; the run's
+own thread.
+
+What is asked and answered is stored; this module only waits for it. A bell rings when something has been stored for the
+run, and the question is then settled by one transaction, so an answer and the end of its time never both win.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+from typing import Any
+
+from runwire.clock import Clock
+from runwire.contracts.agent import Approval, InputExpired, InputWithdrawn
+from runwire.contracts.inbox import Deliver, Held, InboxStore, InputRequest, Question
+from runwire.engine.cancellation import StopToken
+from runwire.engine.doorbells import Doorbells
+from runwire.engine.emitter import UserWebSocketEmitter
+from runwire.errors import FenceLost, InvalidInput, NotFound
+from runwire.ids import new_id
+from runwire.protocol.codec import EVENT_BYTES, decode_body, encode_value
+from runwire.protocol.interrupts import APPROVAL_SCHEMA, checked_tool_call, interrupt
+from runwire.protocol.json_schema import check_schema
+from runwire.runs.record import ClaimedRun
+from runwire.runs.request_state import RequestStatus
+from runwire.threads import Doorbell, LoopReply, ReplyBox
+
+ENVELOPE_BYTES = 2_048
+"""What an event needs around a question or an answer, at most."""
+
+LOOK_S = 60.0
+"""How long a blocked thread sleeps at most before it looks whether its run is to stop; a bell wakes it sooner."""
+
+KEY_LENGTH = 200
+
+Ask = Callable[[Deliver[InputRequest]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionServices:
+    """What the server lends to every attempt that may ask. ``timeout_s``: how long a question waits by default."""
+
+    store: InboxStore
+    bells: Doorbells
+    clock: Clock
+    timeout_s: float
+
+
+class AttemptQuestions:
+    """One attempt's questions: their names, their bounds, the bell. Costs nothing until the first is asked."""
+
+    def __init__(
+        self,
+        services: QuestionServices,
+        claimed: ClaimedRun,
+        emitter: UserWebSocketEmitter,
+        stop: StopToken,
+        *,
+        release: bool,
+    ) -> None:
+        """``release``: the run gives its slot back while it waits."""
+        self.services = services
+        self.stop = stop
+        self.held = Held(claimed.run_id, claimed.fence, release)
+        self._emitter = emitter
+        self._asked = 0
+        self._bell: Doorbell | None = None
+
+    @property
+    def bell(self) -> Doorbell:
+        """The attempt's bell, hung with the first use."""
+        if self._bell is None:
+            self._bell = self.services.bells.hang(self.held.run_id)
+        return self._bell
+
+    def close(self) -> None:
+        """Take the bell down; called once the attempt has ended, any thread."""
+        if self._bell is not None:
+            self.services.bells.take_down(self.held.run_id, self._bell)
+
+    def question(
+        self,
+        message: str,
+        schema: Mapping[str, Any] | None,
+        timeout_s: float | None,
+        key: str | None,
+        *,
+        reason: str = "input_required",
+        tool_call: Mapping[str, Any] | None = None,
+    ) -> Question:
+        """Return what is to be asked, checked. Raises InvalidInput, LimitExceeded."""
+        self._asked += 1
+        name = key if key is not None else f"ask-{self._asked}"
+        if not 0 < len(name) <= KEY_LENGTH:
+            raise InvalidInput(f"key: a text of 1 to {KEY_LENGTH} characters")
+        wait_s = self.services.timeout_s if timeout_s is None else timeout_s
+        if not 0 < wait_s <= 31_536_000:
+            raise InvalidInput("timeout_s: seconds, more than 0 and at most a year")
+        if schema is not None and schema is not APPROVAL_SCHEMA:
+            check_schema(schema)
+        request_id = new_id()
+        expires_ms = self.services.clock.now_ms() + round(wait_s * 1000)
+        encoded = encode_value(interrupt(request_id, reason, message, expires_ms, schema=schema, tool_call=tool_call))
+        if len(encoded) > EVENT_BYTES - ENVELOPE_BYTES:
+            raise InvalidInput(f"the question has {len(encoded)} bytes; save an artifact and ask about its url")
+        self._emitter.spend(2)
+        return Question(request_id, name, encoded, expires_ms)
+
+    def approval(self, tool_call: Any, message: str | None, timeout_s: float | None, key: str | None) -> Question:
+        """Return the question whether a tool may be called. Raises InvalidInput."""
+        call = checked_tool_call(tool_call)
+        return self.question(
+            message or f"May {call.get('name') or 'this tool'} be called?",
+            APPROVAL_SCHEMA,
+            timeout_s,
+            key if key is not None else f"approve-{call['id']}"[:KEY_LENGTH],
+            reason="tool_call",
+            tool_call=call,
+        )
+
+
+class LiveQuestions:
+    """Asks for an agent on the runner's loop."""
+
+    def __init__(self, attempt: AttemptQuestions) -> None:
+        self._attempt = attempt
+
+    async def put(self, question: Question) -> Any:
+        """Put the question and return the decoded answer. Raises InputExpired, InputWithdrawn."""
+        attempt = self._attempt
+        bell, seen = attempt.bell, attempt.bell.rings
+        store, held = attempt.services.store, attempt.held
+        settle = partial(store.settle, held, question.key)
+        try:
+            request = await _answered(partial(store.ask, held, question))
+            deadline = monotonic() + request.remaining_s
+            while request.status is RequestStatus.OPEN:
+                otherwise = None
+                try:
+                    async with asyncio.timeout(deadline - monotonic()):
+                        seen = await bell.wait(seen)
+                except TimeoutError:
+                    otherwise = RequestStatus.EXPIRED
+                request = await _answered(partial(settle, otherwise))
+        except asyncio.CancelledError:
+            if attempt.stop.reason is None:  # the agent stopped waiting by itself, and goes on
+                with contextlib.suppress(FenceLost, NotFound):  # then nothing is left to withdraw
+                    await _answered(partial(settle, RequestStatus.WITHDRAWN))
+            raise
+        return _payload(request)
+
+
+async def _answered(ask: Ask) -> InputRequest:
+    reply: LoopReply[InputRequest] = LoopReply()
+    ask(reply.resolve)
+    return await reply.wait()
+
+
+class BlockingQuestions:
+    """Asks for a plain function: blocks the run's own thread, and nobody else."""
+
+    def __init__(self, attempt: AttemptQuestions) -> None:
+        self._attempt = attempt
+
+    def put(self, question: Question) -> Any:
+        """Put the question and return the decoded answer.
+
+        Raises InputExpired, InputWithdrawn; CancelledError when the run is to stop.
+        """
+        attempt = self._attempt
+        bell, seen = attempt.bell, attempt.bell.rings
+        store, held = attempt.services.store, attempt.held
+        attempt.stop.arm(bell.ring)
+        try:
+            request = self._answered(partial(store.ask, held, question))
+            deadline = monotonic() + request.remaining_s
+            while request.status is RequestStatus.OPEN:
+                seen = bell.wait_blocking(seen, min(LOOK_S, max(0.0, deadline - monotonic())))
+                self._leave_if_stopped()
+                otherwise = RequestStatus.EXPIRED if monotonic() >= deadline else None
+                request = self._answered(partial(store.settle, held, question.key, otherwise))
+        finally:
+            attempt.stop.arm(None)
+        return _payload(request)
+
+    def _answered(self, ask: Ask) -> InputRequest:
+        """Wait for the store, however long a slot takes, but no longer than the run may live."""
+        bell, box = self._attempt.bell, ReplyBox[InputRequest]()
+        seen = bell.rings
+
+        def deliver(request: InputRequest | None, error: BaseException | None) -> None:
+            box.resolve(request, error)
+            bell.ring()
+
+        ask(deliver)
+        while not box.ready:
+            seen = bell.wait_blocking(seen, LOOK_S)
+            self._leave_if_stopped()
+        return box.wait(0)
+
+    def _leave_if_stopped(self) -> None:
+        if self._attempt.stop.reason is not None:
+            raise asyncio.CancelledError("the run was asked to stop")
+
+
+def _payload(request: InputRequest) -> Any:
+    if request.status is RequestStatus.EXPIRED:
+        raise InputExpired(f"nobody answered {request.key!r} in time")
+    if request.status is RequestStatus.WITHDRAWN:
+        raise InputWithdrawn(f"the question {request.key!r} was withdrawn by an earlier wait for it; use another key")
+    return decode_body(request.payload or b"null")
+
+
+def approval_of(payload: Any) -> Approval:
+    """Return an answered request for approval as the agent sees it."""
+    return Approval(payload["approved"], payload.get("editedArgs"), payload.get("comment"))

@@ -1,0 +1,104 @@
+"""Agents that ask people, well and badly."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from runwire.contracts.agent import InputExpired, InputWithdrawn, RunContext, SyncRunContext
+
+
+async def asks(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
+    """Ask what the input says and return the answer."""
+    answer = await ctx.ask("What now?", **input)
+    return {"answer": answer, "attempt": ctx.attempt}
+
+
+async def asks_releasing(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
+    """The same, giving its slot back meanwhile."""
+    return await asks(ctx, input)
+
+
+asks_releasing.release_while_waiting = True  # type: ignore[attr-defined]  # declared on the function, as users do
+
+
+async def asks_recoverable(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
+    """The same, and may be called again; asks a second time after the first answer."""
+    first = await ctx.ask("First?", **input)
+    second = await ctx.ask("Second?", **input)
+    return {"answers": [first, second], "attempt": ctx.attempt}
+
+
+asks_recoverable.recoverable = True  # type: ignore[attr-defined]
+
+
+def asks_plainly(ctx: SyncRunContext, input: dict[str, Any]) -> dict[str, Any]:
+    """Ask from a plain function."""
+    return {"answer": ctx.ask("What now?", **input)}
+
+
+async def asks_patiently(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
+    """Ask, and live with no answer."""
+    try:
+        return {"answer": await ctx.ask("Anybody?", **input)}
+    except InputExpired as error:
+        return {"expired": error.code}
+
+
+async def asks_side_by_side(ctx: RunContext, input: int) -> list[Any]:
+    """Ask so many questions at once."""
+    return await asyncio.gather(*(ctx.ask(f"Number {number}?", key=f"q{number}") for number in range(input)))
+
+
+async def asks_briefly(ctx: RunContext, _input: Any) -> dict[str, Any]:
+    """Stop waiting by itself, then ask something else; the first question is withdrawn for good."""
+    try:
+        async with asyncio.timeout(0.1):
+            await ctx.ask("Quick?", key="quick")
+    except TimeoutError:
+        pass
+    try:
+        await ctx.ask("Quick?", key="quick")
+    except InputWithdrawn:
+        return {"answer": await ctx.ask("Then?")}
+    return {}
+
+
+async def asks_and_leaves(ctx: RunContext, _input: Any) -> str:
+    """Return while a task of its own still waits for an answer."""
+    asking = asyncio.create_task(ctx.ask("Anybody?"))
+    await asyncio.sleep(0.1)
+    assert not asking.done()
+    return "left"
+
+
+async def asks_then_sleeps(ctx: RunContext, input: dict[str, Any]) -> None:
+    """Work, ask, and work again: what is left of the time limit counts."""
+    await asyncio.sleep(input["before_s"])
+    await ctx.ask("Go on?")
+    await asyncio.sleep(input["after_s"])
+
+
+async def approves(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
+    """Ask whether a tool may be called."""
+    decision = await ctx.approve(input)
+    return {
+        "approved": decision.approved,
+        "edited_arguments": decision.edited_arguments,
+        "comment": decision.comment,
+    }
+
+
+_AGENTS = (
+    asks,
+    asks_releasing,
+    asks_recoverable,
+    asks_plainly,
+    asks_patiently,
+    asks_side_by_side,
+    asks_briefly,
+    asks_and_leaves,
+    asks_then_sleeps,
+    approves,
+)
+PATHS = tuple(f"{__name__}:{agent.__name__}" for agent in _AGENTS)
