@@ -142,6 +142,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Meta(description="hosts and networks that browser runs may visit although private, comma-separated"),
     ] = ()
 
+    otel_endpoint: Annotated[
+        str,
+        Meta(
+            description="OTLP/HTTP collector that traces are sent to, such as http://127.0.0.1:4318; "
+            "empty: what OTEL_EXPORTER_OTLP_ENDPOINT says, else no traces"
+        ),
+    ] = ""
     metrics_open: Annotated[
         bool, Meta(description="let anybody read /metrics, without an admin's token: only where the network is trusted")
     ] = False

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
@@ -62,9 +63,11 @@ from runwire.persistence.user_store import SqlUserStore, create_token, knows_tok
 from runwire.persistence.writer import LogWriter
 from runwire.runs.forecast import Forecast
 from runwire.runs.limits import QueueLimits, RunningLimits, limits_of_server
+from runwire.runs.state import RunStatus
 from runwire.settings import Settings
 from runwire.telemetry.logs import startup_step
 from runwire.telemetry.loop_lag import LoopLag
+from runwire.telemetry.tracing import open_tracer
 from runwire.web.app import build_app
 from runwire.web.body_limit import BodyBounds
 from runwire.web.chat_ui import samples_folder
@@ -215,6 +218,8 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
             if storage.writer.close(WRITER_CLOSE_S):
                 database.mark_clean(engine)
             storage.readers.close()
+            if (tracer := execution.attempts.tracer) is not None:
+                await tracer.close()
 
 
 def open_storage(
@@ -289,7 +294,7 @@ def build_execution(
     engines = ExecutionEngineFactory(
         bridge, parts, event_bytes=settings.event_bytes, events_per_run=settings.events_per_run
     )
-    attempts = AttemptWatch(engines.assignment_for)
+    attempts = AttemptWatch(engines.assignment_for, open_tracer(settings.otel_endpoint, os.environ))
     dispatcher = ThreadDispatcher(
         loop,
         store,
@@ -313,7 +318,7 @@ def build_execution(
     bridge.observe(dispatcher.on_published)
     bridge.observe(presence.on_published)
     bridge.observe(conversations.on_published)
-    bridge.observe(partial(_on_end, storage.artifacts.forget, attempts))
+    bridge.observe(partial(_on_turn, storage.artifacts.forget, attempts))
     bridge.observe_presence(presence.on_presence)
     for observer in (waiting.places, waiting.threads, waiting.room):
         bridge.observe_moves(observer.on_moves)
@@ -406,6 +411,7 @@ def build_services(
         answers=execution.answers,
         browser=browsers.pool,
         health=health,
+        tracer=execution.attempts.tracer,
         vitals=Vitals(
             writer=storage.writer.counts,
             attempts=execution.attempts,
@@ -418,11 +424,13 @@ def build_services(
     )
 
 
-def _on_end(forget: Callable[[str], None], attempts: AttemptWatch, published: Published) -> None:
-    """Tell of a run's end those who count runs or remember something of them."""
+def _on_turn(forget: Callable[[str], None], attempts: AttemptWatch, published: Published) -> None:
+    """Tell of a run's end, or its return to the queue, those who watch runs or remember something of them."""
     if published.ended:
         forget(published.run_id)
         attempts.on_ended(published)
+    elif published.status is RunStatus.QUEUED:
+        attempts.on_queued(published)
 
 
 def _on_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any) -> None:

@@ -183,6 +183,9 @@ class AgentRegistry:
         spec = self._specs.get(name)
         return spec is not None and spec.recoverable
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._specs
+
     def __iter__(self) -> Iterator[AgentSpec]:
         return iter(sorted(self._specs.values(), key=lambda spec: spec.name))
 

@@ -1,4 +1,4 @@
-"""Watches attempts from their claim to the end of their run: what is logged and counted of each. Floor 5.
+"""Watches attempts from their claim to the end of their run: what is logged, counted and traced of each. Floor 5.
 
 Threads: :meth:`AttemptWatch.assignment_for` is called on the writer's thread, what it wraps around an assignment on the
 run's own, :meth:`AttemptWatch.on_ended` on the server's loop. A run costs a few calls; an event costs none.
@@ -18,9 +18,10 @@ import structlog
 from runwire.agents.factory import AgentInstance
 from runwire.contracts.event_log import Published
 from runwire.engine.runner import Assignment
-from runwire.runs.record import ClaimedRun
+from runwire.runs.record import ClaimedRun, Outcome
 from runwire.runs.state import RunStatus
 from runwire.telemetry.distribution import LONG_S, Distribution
+from runwire.telemetry.tracing import RunTracer
 
 log = structlog.get_logger(__name__)
 
@@ -58,8 +59,10 @@ class Attempt:
 class AttemptWatch:
     """Stands between the dispatcher and the engines that make its assignments."""
 
-    def __init__(self, assignment_for: Callable[[ClaimedRun], Assignment]) -> None:
+    def __init__(self, assignment_for: Callable[[ClaimedRun], Assignment], tracer: RunTracer | None = None) -> None:
+        """``tracer`` is None where nobody wants traces."""
         self.counts = AttemptCounts()
+        self.tracer = tracer
         self._assignment_for = assignment_for
         self._attempts: dict[str, Attempt] = {}
         self._lock = threading.Lock()
@@ -69,7 +72,23 @@ class AttemptWatch:
         assignment = self._assignment_for(claimed)
         with self._lock:
             self._attempts[claimed.run_id] = Attempt(claimed, time.monotonic())
-        return replace(assignment, make=lambda: _begin(assignment))
+        if self.tracer is None:
+            return replace(assignment, make=lambda: _begin(assignment))
+        self.tracer.claimed(claimed.run_id, claimed.agent, claimed.thread_id, claimed.attempt)
+        return _traced(assignment, self.tracer)
+
+    def on_queued(self, published: Published) -> None:
+        """Take a run that waits, for the first time or for another attempt."""
+        with self._lock:
+            attempt = self._attempts.get(published.run_id)
+            if attempt is None or attempt.claimed.fence >= published.fence:
+                return  # it has never been claimed here, or again meanwhile
+            del self._attempts[published.run_id]
+        claimed = attempt.claimed
+        facts = {"run_id": claimed.run_id, "thread_id": claimed.thread_id, "agent": claimed.agent}
+        log.info("run.requeued", **facts, attempt=claimed.attempt)
+        if self.tracer is not None:
+            self.tracer.requeued(published.run_id)
 
     def on_ended(self, published: Published) -> None:
         """Take the end of a run, whoever executed it."""
@@ -77,8 +96,12 @@ class AttemptWatch:
             attempt = self._attempts.pop(published.run_id, None)
         took_s = None if attempt is None else time.monotonic() - attempt.since
         agent = NO_AGENT if attempt is None else attempt.claimed.agent
+        ending = _decode(published.frames[-1]).data
         self.counts.note(agent, published.status, took_s)
-        _log_end(published, attempt, took_s)
+        _log_end(published, ending, attempt, took_s)
+        if self.tracer is not None:
+            error = None if ending.error is None else ending.error.code
+            self.tracer.ended(published.run_id, published.status.value, error)
 
     def active(self) -> list[Attempt]:
         """Return the attempts that are under way here, the oldest first; any thread."""
@@ -95,6 +118,21 @@ def _begin(assignment: Assignment) -> AgentInstance:
     return assignment.make()
 
 
+def _traced(assignment: Assignment, tracer: RunTracer) -> Assignment:
+    """Return the assignment with its trace's turns; both functions are called on the run's own thread."""
+    run_id = assignment.claimed.run_id
+
+    def make() -> AgentInstance:
+        tracer.enter(run_id)
+        return _begin(assignment)
+
+    def finish(outcome: Outcome) -> None:
+        tracer.finished(run_id)
+        assignment.finish(outcome)
+
+    return replace(assignment, make=make, finish=finish)
+
+
 class _Error(msgspec.Struct):
     code: str
 
@@ -107,16 +145,13 @@ class _Ending(msgspec.Struct):
 
 
 class _Terminal(msgspec.Struct):
-    seq: int
     data: _Ending
 
 
 _decode = msgspec.json.Decoder(_Terminal).decode
 
 
-def _log_end(published: Published, attempt: Attempt | None, took_s: float | None) -> None:
-    terminal = _decode(published.frames[-1])
-    ending = terminal.data
+def _log_end(published: Published, ending: _Ending, attempt: Attempt | None, took_s: float | None) -> None:
     facts = {
         "agent": None if attempt is None else attempt.claimed.agent,
         "attempt": ending.attempt,

@@ -29,6 +29,7 @@ from runwire.protocol.frames import Frame, encode
 from runwire.protocol.session import ConnectionState, Due, Liveness, RateLimit, advance_connection
 from runwire.protocol.wire import text_frame
 from runwire.settings import Settings
+from runwire.telemetry.tracing import carried
 from runwire.web.door_counts import ROUTE
 from runwire.web.error_map import close_code_of, internal_problem, problem
 from runwire.web.safe_ws import EXTENSION, Sink
@@ -93,6 +94,7 @@ class SocketConnection:
         "_timer",
         "_websocket",
         "behind",
+        "carried",
         "ended_by",
         "heartbeats",
         "sink",
@@ -119,6 +121,8 @@ class SocketConnection:
         self._closing: asyncio.Task[None] | None = None
         self.heartbeats: Callable[[], list[Frame]] = list
         """What makes the heartbeat frames, one for each followed run; set by the endpoint."""
+        self.carried = carried(websocket.headers) or None
+        """What the upgrade told of the caller's trace; its headers are gone once it is accepted."""
         self.ended_by: int = ABNORMAL
         """The code that this end closed with, or meant to; else the peer's."""
         self.behind: Callable[[], bool] = _never

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -30,12 +30,13 @@ from runwire.engine.presence import DisconnectWatch
 from runwire.engine.queue_watch import QueueWatch
 from runwire.engine.thread_watch import ThreadWatch
 from runwire.engine.user_engine import UserExecutionContext
-from runwire.errors import ServerStopping, StartupIncomplete
+from runwire.errors import RunwireError, ServerStopping, StartupIncomplete
 from runwire.ids import new_id
 from runwire.protocol.commands import StartRun
 from runwire.runs.limits import RunningLimits
 from runwire.runs.state import RunStatus
 from runwire.settings import Settings
+from runwire.telemetry.tracing import RunTracer
 from runwire.web.connection import Connections, SocketConnection
 from runwire.web.vitals import Vitals
 
@@ -67,17 +68,38 @@ class Services:
     answers: AnswerDesk
     browser: Callable[[], BrowserPool | None]
     vitals: Vitals
+    tracer: RunTracer | None
     health: Callable[[], dict[str, Any]]
     """What is wrong, by part, and the numbers that ``/readyz`` shows."""
 
-    async def start_run(self, command: StartRun, user: User, run_id: str) -> Created:
-        """Start a run for ``user``; the same for every door. ``run_id`` is the client's own or a new one."""
+    async def start_run(
+        self, command: StartRun, user: User, run_id: str, headers: Mapping[str, str] | None = None
+    ) -> Created:
+        """Start a run for ``user``; the same for every door. ``run_id`` is the client's own or a new one, ``headers``
+        may name the caller's trace.
+        """
         if self.connections.draining:
             raise ServerStopping("the server is stopping; ask again after its restart", retry_after_s=2.0)
         context = UserExecutionContext(user.id, command.thread_id or new_id(), run_id)
-        created = await self.engines.create_for_user(context).start(command, user)
+        created = await self._start_traced(command, user, context, headers or {})
         if command.on_disconnect == "cancel" and not created.existed:
             self.presence.watch(created.run, self.bridge.followers_of(run_id))
+        return created
+
+    async def _start_traced(
+        self, command: StartRun, user: User, context: UserExecutionContext, headers: Mapping[str, str]
+    ) -> Created:
+        engine = self.engines.create_for_user(context)
+        if self.tracer is None:
+            return await engine.start(command, user)
+        agent = command.agent if command.agent in self.registry else "unknown"
+        trace = self.tracer.begin(context.run_id, agent, context.thread_id, headers)
+        try:
+            created = await engine.start(command, user)
+        except BaseException as error:
+            trace.refused(error.code if isinstance(error, RunwireError) else "internal_error")
+            raise
+        trace.accepted(existed=created.existed)
         return created
 
     async def artifacts_of(self, run: OwnedRun) -> Sequence[Artifact]:

@@ -184,7 +184,7 @@ class CommandEndpoint:
         run_id = command.run_id or new_id()
         follow = self._attach(run_id)
         try:
-            created = await self._services.start_run(command, self._user, run_id)
+            created = await self._services.start_run(command, self._user, run_id, self._connection.carried)
         except BaseException:
             follow.stop()
             raise

@@ -31,7 +31,7 @@ async def create_run(request: Request) -> Response:
         if body.setdefault("run_id", key) != key:
             raise InvalidInput("run_id and Idempotency-Key differ; give one of them")
     command = convert(body, StartRun)
-    created = await services.start_run(command, current_user(request), command.run_id or new_id())
+    created = await services.start_run(command, current_user(request), command.run_id or new_id(), request.headers)
     return json_response(run_view(created.run.record), status=200 if created.existed else 202)
 
 
