@@ -28,7 +28,6 @@ from runwire.contracts.event_log import Published
 from runwire.engine.answers import AnswerDesk
 from runwire.engine.attempts import AttemptWatch
 from runwire.engine.bridge import AgentWebSocketBridge
-from runwire.engine.browser_room import BrowserRoom
 from runwire.engine.cancellation import StopReason
 from runwire.engine.context import RunServices
 from runwire.engine.conversations import Conversations
@@ -37,13 +36,11 @@ from runwire.engine.doorbells import Doorbells
 from runwire.engine.drain import Drain
 from runwire.engine.factory import ExecutionEngineFactory
 from runwire.engine.lease_keeper import LeaseKeeper
-from runwire.engine.operator import QueueOperator
 from runwire.engine.presence import DisconnectWatch
 from runwire.engine.questions import QuestionServices
-from runwire.engine.queue_watch import QueueWatch
 from runwire.engine.recovery import Reaper
-from runwire.engine.thread_watch import ThreadWatch
 from runwire.engine.user_engine import EngineParts
+from runwire.engine.waiting import Waiting, build_waiting
 from runwire.errors import StartupIncomplete
 from runwire.ids import new_id
 from runwire.persistence import data_folder, database
@@ -61,7 +58,6 @@ from runwire.persistence.run_store import SqlRunStore
 from runwire.persistence.traversals import DiskTraversalStore
 from runwire.persistence.user_store import SqlUserStore, create_token, knows_token
 from runwire.persistence.writer import LogWriter
-from runwire.runs.forecast import Forecast
 from runwire.runs.limits import QueueLimits, RunningLimits, limits_of_server
 from runwire.runs.state import RunStatus
 from runwire.settings import Settings
@@ -109,21 +105,6 @@ class Storage:
     traversals: DiskTraversalStore
     conversations: SqlConversationStore
     files: DiskFileStore
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Everything around those who wait for a slot."""
-
-    places: QueueWatch
-    threads: ThreadWatch
-    room: BrowserRoom
-    operator: QueueOperator
-
-    def close(self) -> None:
-        """Tell nobody any more, look at nothing any more."""
-        self.places.close()
-        self.room.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +178,7 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
             browsers = BrowserSupport(settings, lambda: address.origin)
             stack.callback(browsers.close)
             execution = build_execution(settings, clock, storage, bridge, agents, browsers, limits)
-        services = build_services(settings, clock, storage, bridge, agents, browsers, execution, limits)
+        services = build_services(settings, clock, storage, bridge, agents, browsers, execution)
         storage.readers.start()
         try:
             with startup_step("recovery"):
@@ -312,7 +293,16 @@ def build_execution(
         storage.conversations, store, bridge, cancel, stop_timeout_s=settings.cancel_grace_s + STOP_SLACK_S
     )
     presence = DisconnectWatch(loop, cancel, settings.disconnect_cancel_s)
-    waiting = build_waiting(loop, clock, storage, agents.registry, browsers, dispatcher, limits)
+    waiting = build_waiting(
+        bridge,
+        storage.queue,
+        clock,
+        limits,
+        needs_browser=agents.registry.needs_browser,
+        full_reason=browsers.full_reason,
+        request_stop=dispatcher.request_stop,
+    )
+    storage.claimer.connect(waiting.room)
     reaper = Reaper(store, agents.registry.recoverable)
     bridge.connect(dispatcher.dispatch)
     bridge.observe(dispatcher.on_published)
@@ -320,8 +310,6 @@ def build_execution(
     bridge.observe(conversations.on_published)
     bridge.observe(partial(_on_turn, storage.artifacts.forget, attempts))
     bridge.observe_presence(presence.on_presence)
-    for observer in (waiting.places, waiting.threads, waiting.room):
-        bridge.observe_moves(observer.on_moves)
     return Execution(
         engines=engines,
         attempts=attempts,
@@ -347,35 +335,6 @@ def build_execution(
     )
 
 
-def build_waiting(
-    loop: asyncio.AbstractEventLoop,
-    clock: Clock,
-    storage: Storage,
-    registry: AgentRegistry,
-    browsers: BrowserSupport,
-    dispatcher: ThreadDispatcher,
-    limits: RunningLimits,
-) -> Waiting:
-    """Return what holds runs back and what tells of it; on the loop that it will work with."""
-    queue = storage.queue
-
-    def room_changed() -> None:
-        queue.look()
-        places.changed()
-
-    room = BrowserRoom(
-        loop,
-        needs_browser=registry.needs_browser,
-        full_reason=browsers.full_reason,
-        waiting=lambda: queue.state.queued_as,
-        on_change=room_changed,
-    )
-    places = QueueWatch(loop, queue, Forecast(limits), room.reason)
-    storage.claimer.connect(room)
-    operator = QueueOperator(queue, clock, request_stop=dispatcher.request_stop, on_change=places.changed)
-    return Waiting(places, ThreadWatch(), room, operator)
-
-
 def build_services(
     settings: Settings,
     clock: Clock,
@@ -384,7 +343,6 @@ def build_services(
     agents: AgentInstanceFactory,
     browsers: BrowserSupport,
     execution: Execution,
-    limits: RunningLimits,
 ) -> Services:
     """Return what the doors may reach."""
     connections = Connections()
@@ -395,11 +353,7 @@ def build_services(
         bridge=bridge,
         engines=execution.engines,
         store=storage.store,
-        queue=storage.queue,
-        places=execution.waiting.places,
-        threads=execution.waiting.threads,
-        operator=execution.waiting.operator,
-        running_limits=limits,
+        waiting=execution.waiting,
         registry=agents.registry,
         conversations=execution.conversations,
         artifacts=storage.artifacts,

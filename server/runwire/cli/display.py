@@ -11,10 +11,13 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.status import Status
+
+if TYPE_CHECKING:
+    from runwire_client import Queue
 
 _MARKS = {"PASSED": ("✓", "green"), "FAILED": ("✗", "red"), "SKIPPED": ("–", "yellow")}
 
@@ -28,6 +31,8 @@ class Display:
         self._status: Status | None = None
         self._line_open = False
         self._stepping = False
+        self._placed = False
+        self._blocked: str | None = None
         self._begun = time.monotonic()
         self._shown: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "TEXT_MESSAGE_CONTENT": self._text,
@@ -58,6 +63,15 @@ class Display:
         status, attempt = str(data.get("status")), data.get("attempt", 1)
         again = f", attempt {attempt}" if attempt != 1 else ""
         self._say(f"{status.lower()}{again}")
+
+    def place(self, queue: Queue) -> None:
+        """Show where the waiting run stands; a log gets the first place, and why the run is held back."""
+        text = place_text(queue.position, queue.size, queue.eta_s, queue.blocked)
+        if self._console.is_terminal:
+            self._say(_plain(text))
+        elif not self._placed or queue.blocked != self._blocked:
+            self.note(text)
+        self._placed, self._blocked = True, queue.blocked
 
     def end(self, status: str, verdict: str | None, result: Any, error: Mapping[str, Any] | None) -> None:
         """Show how the run ended."""
@@ -147,6 +161,9 @@ class JsonLines:
         """Print the entry as the log holds it."""
         print(json.dumps(frame, ensure_ascii=False, separators=(",", ":")), flush=True)
 
+    def place(self, queue: Queue) -> None:
+        """The log knows no places."""
+
     def end(self, status: str, verdict: str | None, result: Any, error: Mapping[str, Any] | None) -> None:
         """The last state said it."""
 
@@ -156,6 +173,26 @@ class JsonLines:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def place_text(position: int, size: int, eta_s: float | None, blocked: str | None) -> str:
+    """Return a place in the queue as people say it: ``3rd of 12, about 40 s``."""
+    text = f"{ordinal(position)} of {size}"
+    if eta_s is not None:
+        text += f", about {_roughly(eta_s)}"
+    return text if blocked is None else f"{text}: {blocked}"
+
+
+def ordinal(number: int) -> str:
+    """Return ``1st``, ``2nd``, ``3rd``, ``4th``, ``11th``, ``21st``."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _roughly(seconds: float) -> str:
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 6_000 else f"{round(seconds / 3600)} h"
 
 
 def _plain(value: object) -> str:

@@ -159,7 +159,7 @@ async def _watch(client: AsyncRunwire, run_id: str, display: Display | JsonLines
 
     interrupts = _Interrupts(client, run_id, display)
     with interrupts.installed():
-        async with aclosing(client.follow(run_id)) as items:
+        async with aclosing(client.follow(run_id, on_queue=display.place)) as items:
             async for item in items:
                 match item:
                     case Event():

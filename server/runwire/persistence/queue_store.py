@@ -143,11 +143,14 @@ def _log_look(_answer: None, error: Exception | None) -> None:
 
 
 def _cancel_some(user_id: str, until_ms: int, tx: Transaction) -> CancelledBatch:
+    """Cancel what waits before what is executed: otherwise each run that stops would let another of them start."""
     tx.flush()
-    ids = [row[0] for row in tx.run(_SELECT_WAITING_OF, (user_id, until_ms, CANCEL_BATCH))]
-    ids += [row[0] for row in tx.run(_SELECT_HELD_OF, (user_id, until_ms, CANCEL_BATCH))]
-    held = [run_id for run_id in ids if request_cancel(run_id, tx) is not RunStatus.CANCELLED]
-    return CancelledBatch(len(ids) - len(held), held)
+    for statement in (_SELECT_WAITING_OF, _SELECT_HELD_OF):
+        ids = [row[0] for row in tx.run(statement, (user_id, until_ms, CANCEL_BATCH))]
+        if ids:
+            held = [run_id for run_id in ids if request_cancel(run_id, tx) is not RunStatus.CANCELLED]
+            return CancelledBatch(len(ids) - len(held), held)
+    return CancelledBatch(0, [])
 
 
 def _view(actor: User, connection: sa.Connection) -> QueueView:

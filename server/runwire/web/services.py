@@ -18,22 +18,18 @@ from runwire.contracts.artifacts import Artifact, ArtifactStore
 from runwire.contracts.authenticator import Authenticator
 from runwire.contracts.browser import BrowserPool
 from runwire.contracts.files import FileStore
-from runwire.contracts.queue_store import QueueStore
 from runwire.contracts.run_store import Created, RunStore
 from runwire.contracts.traversals import TraversalStore
 from runwire.engine.answers import AnswerDesk
 from runwire.engine.bridge import AgentWebSocketBridge
 from runwire.engine.conversations import Conversations
 from runwire.engine.factory import ExecutionEngineFactory
-from runwire.engine.operator import QueueOperator
 from runwire.engine.presence import DisconnectWatch
-from runwire.engine.queue_watch import QueueWatch
-from runwire.engine.thread_watch import ThreadWatch
 from runwire.engine.user_engine import UserExecutionContext
+from runwire.engine.waiting import Waiting
 from runwire.errors import RunwireError, ServerStopping, StartupIncomplete
 from runwire.ids import new_id
 from runwire.protocol.commands import StartRun
-from runwire.runs.limits import RunningLimits
 from runwire.runs.state import RunStatus
 from runwire.settings import Settings
 from runwire.telemetry.tracing import RunTracer
@@ -52,11 +48,7 @@ class Services:
     bridge: AgentWebSocketBridge
     engines: ExecutionEngineFactory
     store: RunStore
-    queue: QueueStore
-    places: QueueWatch
-    threads: ThreadWatch
-    operator: QueueOperator
-    running_limits: RunningLimits
+    waiting: Waiting
     registry: AgentRegistry
     conversations: Conversations
     artifacts: ArtifactStore

@@ -41,7 +41,7 @@ class Topics:
     def follow_queue(self) -> dict[str, object]:
         """Begin to send overviews of the queue; return the reply. A second follow begins anew."""
         self.unfollow_queue()
-        self._queue = self._services.places.follow_queue(self._user.id, self._overview)
+        self._queue = self._services.waiting.places.follow_queue(self._user.id, self._overview)
         return {}
 
     def unfollow_queue(self) -> dict[str, object]:
@@ -64,7 +64,7 @@ class Topics:
         store = self._services.store
         await store.check_thread(thread_id, self._user)
         self.unfollow_thread(thread_id)
-        unfollow = self._services.threads.follow(thread_id, self._user.id, self._moved)
+        unfollow = self._services.waiting.threads.follow(thread_id, self._user.id, self._moved)
         self._threads[thread_id] = unfollow  # before the look: what moves meanwhile is told twice rather than never
         page = await store.list(self._user, RunFilter(limit=SHOWN_RUNS, thread_id=thread_id))
         runs = [{"run_id": record.id, "status": record.status.value} for record in page.runs]

@@ -29,12 +29,15 @@ from runwire_client.entries import (
 from runwire_client.errors import RunwireError
 from runwire_client.files import StoredFile
 from runwire_client.people import InputRequest, InputResponse, input_request, input_response
-from runwire_client.records import Agent, Health, QueuePlace, QueueStatus, Run, RunRecord, RunResult
+from runwire_client.queueing import AgentLoad, CancelledRuns, Operator, Pause, QueuePlace, QueueStatus, UserLoad
+from runwire_client.records import Agent, Health, Run, RunRecord, RunResult
 from runwire_client.timing import Clock, Timing
 
 __all__ = [
     "Agent",
+    "AgentLoad",
     "AsyncRunwire",
+    "CancelledRuns",
     "Clock",
     "Connected",
     "Conversation",
@@ -47,6 +50,8 @@ __all__ = [
     "InputResponse",
     "Item",
     "LastRun",
+    "Operator",
+    "Pause",
     "Queue",
     "QueuePlace",
     "QueueStatus",
@@ -62,6 +67,7 @@ __all__ = [
     "State",
     "StoredFile",
     "Timing",
+    "UserLoad",
     "Verdict",
     "errors",
     "input_request",

@@ -11,11 +11,12 @@ from collections.abc import AsyncGenerator, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from runwire_client.blocking_parts import BlockingConversations, BlockingFiles
+from runwire_client.blocking_parts import BlockingConversations, BlockingFiles, BlockingOperator
 from runwire_client.client import AsyncRunwire
 from runwire_client.credentials import TokenSource
 from runwire_client.entries import Item
 from runwire_client.errors import ClientClosed
+from runwire_client.queueing import QueueStatus
 from runwire_client.records import Run, RunRecord, RunResult
 from runwire_client.timing import Timing
 
@@ -94,6 +95,15 @@ class Runwire:
     def cancel(self, run_id: str) -> None:
         """Ask for the run's end, as AsyncRunwire.cancel does."""
         self._wait(self._async.cancel(run_id))
+
+    def queue(self) -> QueueStatus:
+        """Return the queue, as AsyncRunwire.queue does."""
+        return self._wait(self._async.queue())
+
+    @property
+    def operator(self) -> BlockingOperator:
+        """What operators do to the queue."""
+        return BlockingOperator(self._async.operator, self._wait)
 
     @property
     def conversations(self) -> BlockingConversations:

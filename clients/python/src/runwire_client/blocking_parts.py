@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final, Protocol, TypeVar
 
 from runwire_client.conversations import Conversation, Conversations, ExportFormat
 from runwire_client.files import Files, StoredFile
+from runwire_client.queueing import CancelledRuns, Operator
 
 T = TypeVar("T")
 
@@ -89,3 +90,23 @@ class BlockingFiles:
 async def _pieces(file: BinaryIO) -> AsyncGenerator[bytes, None]:
     while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
         yield piece
+
+
+class BlockingOperator:
+    """What operators do to the queue, as AsyncRunwire.operator."""
+
+    def __init__(self, parts: Operator, wait: Wait) -> None:
+        self._parts = parts
+        self._wait = wait
+
+    def pause(self, agent: str | None = None) -> None:
+        """Let no more runs of ``agent`` start, or none at all."""
+        self._wait(self._parts.pause(agent))
+
+    def resume(self, agent: str | None = None) -> bool:
+        """Take such a pause back; return whether there was one."""
+        return self._wait(self._parts.resume(agent))
+
+    def cancel_user(self, user: str) -> CancelledRuns:
+        """Ask all runs of a user to stop that exist now."""
+        return self._wait(self._parts.cancel_user(user))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random as random_source
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -17,21 +17,20 @@ from runwire_client.address import DEFAULT_URL, URL_VARIABLE, Address, checked_r
 from runwire_client.conversations import Conversations
 from runwire_client.credentials import Credentials, TokenSource
 from runwire_client.decode import decode_entry
-from runwire_client.entries import Entry, Event, Frame, Item, Reset, State
+from runwire_client.entries import Entry, Event, Frame, Item, Queue, Reset, State
 from runwire_client.errors import DeadlineExceeded, ProtocolViolation
 from runwire_client.fields import Fields, parse_json
 from runwire_client.files import Files
 from runwire_client.follower import Cursor, Follower
 from runwire_client.http_door import HttpDoor, Reply
+from runwire_client.queueing import Operator, QueueStatus, read_queue
 from runwire_client.records import (
     Agent,
     Health,
-    QueueStatus,
     Run,
     RunRecord,
     RunResult,
     read_agent,
-    read_queue,
     read_run,
     read_started,
     result_of,
@@ -185,7 +184,14 @@ class AsyncRunwire:
             async for frame in frames:
                 yield frame
 
-    async def follow(self, run_id: str, *, after: int = 0, epoch: str | None = None) -> AsyncGenerator[Item, None]:
+    async def follow(
+        self,
+        run_id: str,
+        *,
+        after: int = 0,
+        epoch: str | None = None,
+        on_queue: Callable[[Queue], None] | None = None,
+    ) -> AsyncGenerator[Item, None]:
         """Yield each entry of the run's log exactly once, in order, and end after the terminal state.
 
         It survives cut connections and restarts of the server by itself. Should the log itself have started over, a
@@ -196,6 +202,7 @@ class AsyncRunwire:
             run_id: the run.
             after: the ``seq`` of the last entry that you hold; 0 for none.
             epoch: the epoch that this ``seq`` belongs to; None trusts that it is still the same.
+            on_queue: called with the run's place while it waits, when that changes, once a second at most.
 
         Raises:
             NotFound: absent, or somebody else's; NotAuthenticated: the token is refused, also a fresh one;
@@ -205,6 +212,8 @@ class AsyncRunwire:
             async for frame in frames:
                 if isinstance(frame, State | Event | Reset):
                     yield frame
+                elif on_queue is not None and isinstance(frame, Queue):
+                    on_queue(frame)
 
     async def result(self, run_id: str, timeout_s: float | None = None) -> RunResult:
         """Wait for the run's end and return it, whatever it is; a FAILED run is a result, no exception.
@@ -240,8 +249,13 @@ class AsyncRunwire:
         return [read_agent(row) for row in Fields(await self._http.get("/v1/agents"), "agents").rows("data")]
 
     async def queue(self) -> QueueStatus:
-        """Return the queue: limits, counts of all users, and the places of your own runs."""
+        """Return the queue: limits, counts of all users, what is paused, and the places of your own runs."""
         return read_queue(await self._http.get("/v1/queue"))
+
+    @property
+    def operator(self) -> Operator:
+        """What operators do to the queue."""
+        return Operator(self._http)
 
     async def health(self) -> Health:
         """Return whether the server lives and is ready; needs no token. Raises ConnectionFailed if nobody answers."""

@@ -166,6 +166,7 @@ def _queue(fields: Fields) -> Queue:
         position=fields.whole("position"),
         size=fields.whole("size"),
         eta_s=fields.seconds_or_none("eta_s"),
+        blocked=fields.text_or_none("blocked"),
     )
 
 

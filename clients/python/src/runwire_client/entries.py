@@ -116,12 +116,15 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The run waits: ``position`` (from 1) of ``size``; ``eta_s`` in seconds, only when measured."""
+    """The run waits: ``position`` (from 1) of ``size``; ``eta_s`` in seconds, only when measured; ``blocked``: why it
+    waits although its turn may have come.
+    """
 
     run_id: str
     position: int
     size: int
     eta_s: float | None = None
+    blocked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

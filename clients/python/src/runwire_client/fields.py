@@ -114,3 +114,7 @@ class Fields:
         if isinstance(value, list):
             return value
         raise self._refusal(name, "a list")
+
+    def rows_or_empty(self, name: str) -> list[Any]:
+        """Return a list unchanged, or an empty one if absent or null."""
+        return [] if self.values.get(name) is None else self.rows(name)

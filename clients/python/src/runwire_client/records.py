@@ -70,25 +70,6 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True)
-class QueuePlace:
-    """One of your waiting runs; ``position`` counts from 1 over all that wait."""
-
-    run_id: str
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
-class QueueStatus:
-    """The queue: ``limits`` by name, how many runs of all users are in each live state, and your own that wait."""
-
-    limits: Mapping[str, Any]
-    queued: int
-    running: int
-    waiting: int
-    own: tuple[QueuePlace, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Health:
     """Whether the server answers (``live``) and can take work (``ready``); ``report`` is what it says, unchanged."""
 
@@ -146,20 +127,3 @@ def read_agent(value: object) -> Agent:
         available=fields.flag("available"),
         unavailable_reason=fields.text_or_none("unavailable_reason"),
     )
-
-
-def read_queue(value: object) -> QueueStatus:
-    """Return the queue. Raises ProtocolViolation."""
-    fields = Fields(value, "queue")
-    return QueueStatus(
-        limits=fields.object("limits").values,
-        queued=fields.whole("queued"),
-        running=fields.whole("running"),
-        waiting=fields.whole("waiting"),
-        own=tuple(_read_place(row) for row in fields.rows("data")),
-    )
-
-
-def _read_place(value: object) -> QueuePlace:
-    fields = Fields(value, "queue.data")
-    return QueuePlace(run_id=fields.text("run_id"), position=fields.whole("position", least=1))

@@ -247,7 +247,7 @@ class CommandEndpoint:
         return RunFollow(
             self._connection,
             self._services.bridge,
-            self._services.places,
+            self._services.waiting.places,
             run_id,
             partial(self._ended, run_id),
             stuck_timeout_s=self._settings.stuck_timeout_s,

@@ -77,7 +77,7 @@ class _FollowEndpoint:
         follow = RunFollow(
             connection,
             services.bridge,
-            services.places,
+            services.waiting.places,
             run.run_id,
             connection.close,
             stuck_timeout_s=settings.stuck_timeout_s,

@@ -19,7 +19,7 @@ from runwire.web.services import Services, get_services
 async def get_queue(request: Request) -> Response:
     """Return the limits, the counts, what is paused, and the places of the caller's own waiting runs."""
     services, actor = get_services(request), current_user(request)
-    return json_response(queue_view(services, await services.queue.view(actor), actor))
+    return json_response(queue_view(services, await services.waiting.queue.view(actor), actor))
 
 
 async def pause_queue(request: Request) -> Response:
@@ -28,7 +28,7 @@ async def pause_queue(request: Request) -> Response:
     agent = await _agent(request)
     if agent is not None:
         services.registry.get(agent)
-    await services.operator.pause(agent, actor)
+    await services.waiting.operator.pause(agent, actor)
     return json_response({"agent": agent, "paused": True})
 
 
@@ -36,14 +36,14 @@ async def resume_queue(request: Request) -> Response:
     """Take a pause back; for operators. Nothing happens if there is none."""
     services, actor = get_services(request), current_user(request)
     agent = await _agent(request)
-    found = await services.operator.resume(agent, actor)
+    found = await services.waiting.operator.resume(agent, actor)
     return json_response({"agent": agent, "paused": False, "was_paused": found})
 
 
 async def cancel_user(request: Request) -> Response:
     """Ask all runs of a user to stop: 202; what waits ends at once, what is executed when its work has stopped."""
     services, user_id = get_services(request), request.path_params["user_id"]
-    done = await services.operator.cancel_user(user_id, current_user(request))
+    done = await services.waiting.operator.cancel_user(user_id, current_user(request))
     return json_response({"user": user_id, "cancelled": done.ended, "stopping": done.stopping}, status=202)
 
 
@@ -55,7 +55,7 @@ async def _agent(request: Request) -> str | None:
 
 def queue_view(services: Services, view: QueueView, actor: User) -> dict[str, Any]:
     """Return the queue as the API shows it; who has paused it, and others' counts, are for operators."""
-    state, limits = services.queue.state, services.running_limits
+    state, limits = services.waiting.queue.state, services.waiting.limits
     body: dict[str, Any] = {
         "limits": {
             "max_running": limits.total,
@@ -71,7 +71,7 @@ def queue_view(services: Services, view: QueueView, actor: User) -> dict[str, An
             for pause in view.pauses
         ],
         "agents": [_agent_view(services, agent) for agent in sorted({*state.queued_as, *state.running_as})],
-        "data": services.places.describe(view.own),
+        "data": services.waiting.places.describe(view.own),
         "next": None,
     }
     if actor.admin:
@@ -80,11 +80,11 @@ def queue_view(services: Services, view: QueueView, actor: User) -> dict[str, An
 
 
 def _agent_view(services: Services, agent: str) -> dict[str, Any]:
-    state, limits = services.queue.state, services.running_limits
+    state, limits = services.waiting.queue.state, services.waiting.limits
     return {
         "agent": agent,
         "queued": state.queued_as.get(agent, 0),
         "running": state.running_as.get(agent, 0),
         "max_running": min(limits.total, limits.per_agent.get(agent, limits.total)),
-        "blocked": services.places.blocked(agent),
+        "blocked": services.waiting.places.blocked(agent),
     }
