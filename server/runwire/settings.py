@@ -141,6 +141,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         tuple[str, ...],
         Meta(description="hosts and networks that browser runs may visit although private, comma-separated"),
     ] = ()
+    browser_secrets: Annotated[
+        str,
+        Meta(
+            description="TOML file (mode 0600) with user names and passwords that browser configurations may name; "
+            "empty: none"
+        ),
+    ] = ""
 
     otel_endpoint: Annotated[
         str,
@@ -152,6 +159,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     metrics_open: Annotated[
         bool, Meta(description="let anybody read /metrics, without an admin's token: only where the network is trusted")
     ] = False
+
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="lowest level that is logged")
     ] = "info"

@@ -39,6 +39,7 @@ from runwire.engine.lease_keeper import LeaseKeeper
 from runwire.engine.presence import DisconnectWatch
 from runwire.engine.questions import QuestionServices
 from runwire.engine.recovery import Reaper
+from runwire.engine.saved_tests import SavedTests
 from runwire.engine.user_engine import EngineParts
 from runwire.engine.waiting import Waiting, build_waiting
 from runwire.errors import StartupIncomplete
@@ -55,6 +56,8 @@ from runwire.persistence.purge import Purge
 from runwire.persistence.queue_store import SqlQueueStore
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.run_store import SqlRunStore
+from runwire.persistence.saved import SqlSavedStore
+from runwire.persistence.test_runs import SqlTestRunStore
 from runwire.persistence.traversals import DiskTraversalStore
 from runwire.persistence.user_store import SqlUserStore, create_token, knows_token
 from runwire.persistence.writer import LogWriter
@@ -347,6 +350,8 @@ def build_services(
     """Return what the doors may reach."""
     connections = Connections()
     health = partial(_health, settings, storage, execution.dispatcher)
+    saved = SqlSavedStore(storage.writer, storage.readers)
+    test_runs = SqlTestRunStore(storage.writer, storage.readers, storage.store)
     return Services(
         settings=settings,
         clock=clock,
@@ -356,6 +361,7 @@ def build_services(
         waiting=execution.waiting,
         registry=agents.registry,
         conversations=execution.conversations,
+        tests=SavedTests(saved, test_runs, execution.engines),
         artifacts=storage.artifacts,
         traversals=storage.traversals,
         files=storage.files,

@@ -12,6 +12,7 @@ import pytest
 from runwire.browser.breaker import FAILURES
 from runwire.browser.pool import ContextPool
 from runwire.browser.seat import Seat
+from runwire.browser.secrets import HttpSecret
 from runwire.browser.settings import BrowserHostSettings, CloseBounds
 from runwire.contracts.browser import BrowserConfig
 from runwire.errors import BrowserError, BrowserLost, BrowserTimeout, BrowserUnavailable
@@ -336,3 +337,34 @@ async def test_three_lost_runs_in_a_row_make_a_browser_suspect() -> None:
         for seat in seats:
             await pool.release(seat, fault=True)
         assert [(shell.health, shell.errors) for shell in pool.statistics().browsers] == [("suspect", 3)]
+
+
+async def test_pages_of_many_configurations_are_parked_within_one_bound() -> None:
+    browser = ScriptedBrowser()
+    async with pool_on(browser, parked_in_all=3) as pool:
+        for number in range(6):
+            await pool.release(await pool.acquire(BrowserConfig(width=1000 + number)), fault=False)
+            await turns()
+        assert pool.statistics().parked == 3
+        assert browser.open["context"] == 3
+        newest = await pool.acquire(BrowserConfig(width=1005))
+        assert pool.statistics().warm == 1
+        await pool.release(newest, fault=False)
+
+
+async def test_a_context_that_logs_somebody_in_is_never_parked() -> None:
+    browser = ScriptedBrowser()
+    async with pool_on(browser) as pool:
+        await pool.release(await pool.acquire(BrowserConfig(storage_state="{}")), fault=False)
+        await turns()
+        assert (pool.statistics().parked, browser.open["context"]) == (0, 0)
+
+
+async def test_a_secret_is_given_to_its_context_and_an_unknown_one_is_told() -> None:
+    browser, secret = ScriptedBrowser(), HttpSecret("u", "p", "https://a.test")
+    async with pool_on(browser, secrets={"staging": secret}) as pool:
+        await pool.release(await pool.acquire(BrowserConfig(http_auth="staging")), fault=False)
+        assert browser.configs[0][1] == secret
+        with pytest.raises(BrowserUnavailable, match="no secret 'other'"):
+            await pool.acquire(BrowserConfig(http_auth="other"))
+        assert browser.open["proxy"] == 0

@@ -6,9 +6,11 @@ at the border. Chromium is driven over a pipe: it dies with the driver, and the 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 from playwright.async_api import (
@@ -25,6 +27,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from runwire.browser.page import ChromiumPage
 from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort, ShellPort
+from runwire.browser.secrets import HttpSecret
 from runwire.contracts.browser import BrowserConfig
 from runwire.errors import BrowserError, BrowserLost, BrowserTimeout, BrowserUnavailable
 
@@ -123,17 +126,22 @@ class ChromiumShell:
         """False is certain, True is not."""
         return self._browser.is_connected()
 
-    async def new_context(self, config: BrowserConfig, proxy: str) -> ContextPort:
+    async def new_context(self, config: BrowserConfig, proxy: str, secret: HttpSecret | None) -> ContextPort:
         """Make a context that goes out through ``proxy`` alone."""
         options: dict[str, Any] = {
             "locale": config.locale,
             "timezone_id": config.timezone,
             "user_agent": config.user_agent,
             "color_scheme": config.color_scheme,
+            "storage_state": None if config.storage_state is None else json.loads(config.storage_state),
+            "http_credentials": None if secret is None else asdict(secret),
         }
         with translated():
             context = await self._browser.new_context(
                 viewport=ViewportSize(width=config.width, height=config.height),
+                device_scale_factor=config.scale,
+                is_mobile=config.mobile,
+                has_touch=config.touch,
                 proxy=ProxySettings(server=proxy, bypass="<-loopback>"),
                 accept_downloads=False,
                 **{name: value for name, value in options.items() if value is not None},

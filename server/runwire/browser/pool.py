@@ -23,6 +23,7 @@ from runwire.browser.owned import OwnedTasks
 from runwire.browser.ports import EgressPort, StartDriver
 from runwire.browser.processes import descriptors
 from runwire.browser.seat import Seat, SeatPage
+from runwire.browser.secrets import HttpSecret
 from runwire.browser.settings import BrowserHostSettings
 from runwire.browser.shell import Shell
 from runwire.browser.statistics import PoolStatistics, ShellStatistics
@@ -170,6 +171,7 @@ class ContextPool:
     async def _seat(self, config: BrowserConfig) -> Seat:
         self._start_watch()
         key = _parking_key(config)
+        self._secret(key.http_auth)  # what the server does not have is no browser's fault
         if (seat := self._take_parked(key)) is not None:
             self._warm += 1
             return seat
@@ -206,10 +208,11 @@ class ContextPool:
 
     async def _make(self, shell: Shell, key: BrowserConfig) -> Seat:
         """Make proxy, context and page; what was made is closed again if the next one fails."""
+        secret = self._secret(key.http_auth)
         proxy = self._make_proxy()
         await proxy.start()
         try:
-            context = await shell.port.new_context(key, proxy.url)
+            context = await shell.port.new_context(key, proxy.url, secret)
         except BaseException:
             await proxy.close()
             raise
@@ -221,13 +224,32 @@ class ContextPool:
             raise
         return seat
 
+    def _secret(self, name: str | None) -> HttpSecret | None:
+        if name is None:
+            return None
+        if name not in self._settings.secrets:
+            raise BrowserUnavailable(f"this server has no secret {name!r}; an administrator can add it")
+        return self._settings.secrets[name]
+
     async def _keep(self, seat: Seat) -> None:
         """Park a context that came too late for its run: nobody has used it. Close it if there are enough."""
         parked = self._parked.setdefault(seat.config, deque())
-        usable = seat.shell.health is Health.HEALTHY and self._settings.isolation == "context" and not self._closing
+        usable = seat.shell.health is Health.HEALTHY and self._parks(seat.config)
         if usable and len(parked) < self._settings.parked_pages:
             parked.append(seat)
+            await self._bound_parked()
         else:
+            await self._discard(seat)
+
+    def _parks(self, key: BrowserConfig) -> bool:
+        """Return whether pages of this configuration wait for a run: never with what logs somebody in."""
+        return self._settings.isolation == "context" and key.storage_state is None and not self._closing
+
+    async def _bound_parked(self) -> None:
+        """Close the pages that have waited longest, of whatever configuration, beyond what all may be together."""
+        waiting = sorted((s for seats in self._parked.values() for s in seats), key=lambda seat: seat.parked_at)
+        for seat in waiting[: max(0, len(waiting) - self._settings.parked_in_all)]:
+            self._parked[seat.config].remove(seat)
             await self._discard(seat)
 
     async def _discard(self, seat: Seat) -> None:
@@ -245,7 +267,7 @@ class ContextPool:
 
     def _refill(self, key: BrowserConfig) -> None:
         """Park pages for the next runs of this configuration, in parallel, as far as slots are free to use them."""
-        if self._settings.isolation == "browser" or self._closing:
+        if not self._parks(key):
             return
         # One even when all slots are taken: the run that follows the first to end shall find it.
         free = max(1, self._settings.slots - len(self._leased))

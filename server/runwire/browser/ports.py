@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runwire.browser.egress_policy import EgressPolicy
+from runwire.browser.secrets import HttpSecret
 from runwire.contracts.browser import BrowserConfig
 from runwire.protocol.steps.actions import Action
 
@@ -71,8 +72,9 @@ class ShellPort(Protocol):
     def connected(self) -> bool:
         """False is certain, True is not."""
 
-    async def new_context(self, config: BrowserConfig, proxy: str) -> ContextPort:
-        """Make a context whose every connection goes through ``proxy`` (``http://127.0.0.1:PORT``)."""
+    async def new_context(self, config: BrowserConfig, proxy: str, secret: HttpSecret | None) -> ContextPort:
+        """Make a context whose every connection goes through ``proxy`` (``http://127.0.0.1:PORT``); ``secret`` is what
+        answers its origin's HTTP authentication."""
 
     async def probe(self) -> None:
         """Ask the browser something cheap; hangs if it is frozen."""

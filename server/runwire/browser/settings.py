@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Literal
+
+from runwire.browser.secrets import HttpSecret
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,8 @@ class BrowserHostSettings:
     ``$RUNWIRE_CHROMIUM`` with its own arguments; with it, Chromium's sandbox stays on although the server is root.
     ``allow_hosts``: hosts and networks that may be visited although private. ``isolation`` ``browser``: each run gets a
     Chromium of its own. ``reserve_bytes`` and ``reserve_descriptors`` must be free for one more run to start: about
-    three times what a run on a small page takes.
+    three times what a run on a small page takes. ``parked_pages`` wait for each configuration, ``parked_in_all`` for
+    all of them together: users may have many configurations. ``secrets`` are what ``http_auth`` may name.
     """
 
     executable: str = ""
@@ -42,6 +46,7 @@ class BrowserHostSettings:
     isolation: Literal["context", "browser"] = "context"
     allow_hosts: tuple[str, ...] = ()
     parked_pages: int = 2
+    parked_in_all: int = 8
     parked_idle_s: float = 60.0
     start_timeout_s: float = 15.0
     launch_timeout_s: float = 15.0
@@ -54,6 +59,7 @@ class BrowserHostSettings:
     max_runs: int = 1_000
     max_age_s: float = 3_600.0
     max_growth: float = 0.5
+    secrets: Mapping[str, HttpSecret] = field(default_factory=dict)
     close: CloseBounds = field(default_factory=CloseBounds)
 
     @property

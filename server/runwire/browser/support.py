@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from runwire.browser.secrets import read_secrets
 from runwire.browser.statistics import PoolStatistics
 from runwire.contracts.browser import BrowserPool
 from runwire.settings import Settings
@@ -14,7 +15,9 @@ class BrowserSupport:
     """The server's browsers, made when somebody first asks for them: a start needs none, nor Playwright's imports."""
 
     def __init__(self, settings: Settings, sample_origin: Callable[[], str | None]) -> None:
+        """Raises ConfigurationError if the file of the secrets is no such file."""
         self._settings = settings
+        self._secrets = read_secrets(settings.browser_secrets)
         self._sample_origin = sample_origin
         self._lock = threading.Lock()
         self._host: BrowserPool | None = None
@@ -50,6 +53,7 @@ class BrowserSupport:
                 isolation=settings.browser_isolation,
                 slots=settings.max_running,
                 allow_hosts=settings.browser_allow,
+                secrets=self._secrets,
             ),
             self._sample_origin,
         )

@@ -34,6 +34,7 @@ _SETTINGS = frozenset(
         "browser_executable",
         "browser_headless",
         "browser_allow",
+        "browser_secrets",
         "browser_isolation",
         "browser_wrapper",
     }

@@ -28,7 +28,8 @@ class BrowserConfig:
     """Options that a context is created with; pages are parked per configuration. Sizes in CSS pixels.
 
     ``only_hosts`` narrows where the run may go (host names, ``*.example.org``); empty means anywhere that the server
-    allows. Nothing here can widen what the server allows.
+    allows. ``http_auth`` names a secret of the server, ``storage_state`` is JSON text (cookies, local storage).
+    ``scale`` is device pixels a CSS pixel. Nothing here can widen what the server allows.
     """
 
     width: int = 1280
@@ -38,6 +39,11 @@ class BrowserConfig:
     user_agent: str | None = None
     color_scheme: Literal["light", "dark", "no-preference"] | None = None
     only_hosts: tuple[str, ...] = ()
+    scale: float = 1.0
+    mobile: bool = False
+    touch: bool = False
+    http_auth: str | None = None
+    storage_state: str | None = None
 
 
 class PageHandle(Protocol):

@@ -31,6 +31,7 @@ class RunFilter:
     status: RunStatus | None = None
     agent: str | None = None
     thread_id: str | None = None
+    task_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,10 @@ class UserExecutionEngine:
             InvalidInput: unknown agent, or input that the agent refuses.
             RunIdTaken, NotFound, OverCapacity: see ``RunStore.create``.
         """
+        return await self._parts.store.create(self.prepare(command, actor), actor)
+
+    def prepare(self, command: StartRun, actor: User) -> NewRun:
+        """Check the command and return the run to be stored; any thread. Raises InvalidInput."""
         spec = self._parts.agents.registry.get(command.agent)
         if spec.validate is not None:
             spec.validate(command.input)
@@ -86,7 +90,7 @@ class UserExecutionEngine:
         if command.timeout_s is not UNSET:
             timeout_s = min(command.timeout_s, timeout_s)
         encoded = encode_value(command.input)
-        new = NewRun(
+        return NewRun(
             run_id=self.context.run_id,
             id_from_client=command.run_id is not UNSET,
             owner_id=actor.id,
@@ -105,7 +109,6 @@ class UserExecutionEngine:
             limits=command.limits or None,
             file_ids=file_ids_in(command.input, encoded),
         )
-        return await self._parts.store.create(new, actor)
 
     async def cancel(self, run: OwnedRun) -> RunStatus:
         """Store the wish to cancel and deliver it; returns the status at that moment. CANCELLED comes when the work has

@@ -70,6 +70,16 @@ class SqlRunStore:
         self._writer.refuse_if_stalled()
         return await self._write(partial(self._create, new, actor))
 
+    def create_in(self, tx: Transaction, new: NewRun, actor: User) -> Created:
+        """Store the run inside a transaction of somebody else's; on the writer. Raises as :meth:`create`."""
+        return self._create(new, actor, tx)
+
+    def check_room(self, tx: Transaction, owner_id: str, runs: int) -> None:
+        """Raises OverCapacity unless so many more runs of the owner may wait; on the writer."""
+        own = self._claimer.queued_of(owner_id) + tx.created_by[owner_id]
+        everybody = self._claimer.queued + sum(tx.created_by.values())
+        admit(QueueCounts(own + runs - 1, everybody + runs - 1), self._limits)
+
     def _create(self, new: NewRun, actor: User, tx: Transaction) -> Created:
         if new.id_from_client and tx.head(new.run_id) is not None:
             record = self._record(tx, new.run_id)
@@ -240,6 +250,9 @@ class SqlRunStore:
             if value is not None:
                 where.append(f"{column} = ?")
                 values.append(str(value))
+        if wanted.task_id is not None:
+            where.append("id IN (SELECT run_id FROM test_runs WHERE task_id = ?)")
+            values.append(wanted.task_id)
         parameters: list[Any] = [*values]
         if wanted.before is not None:
             where.append("(created_ms, id) < (?, ?)")

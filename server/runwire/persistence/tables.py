@@ -236,4 +236,49 @@ class ArtifactRow(SQLModel, table=True):
     created_ms: int = Field(sa_type=_MS)
 
 
+class SavedRow(SQLModel, table=True):
+    """One version of something that a user saved by name: a test, a browser configuration, a suite (``kind``)."""
+
+    __tablename__ = "saved"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    owner_id: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    version: int = Field(primary_key=True)
+    name: str
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_ms: int = Field(sa_type=_MS)
+
+
+class TestRunRow(SQLModel, table=True):
+    """What a run carries out: a saved test, a member of a suite run; written in the run's own transaction."""
+
+    __test__ = False  # pytest takes a class of this name for tests
+    __tablename__ = "test_runs"
+    __table_args__ = (
+        Index("ix_test_runs_task", "task_id"),
+        Index("ix_test_runs_suite", "suite_run_id", "position"),
+    )
+    run_id: str = Field(primary_key=True)
+    name: str
+    task_id: str | None = None
+    task_version: int | None = None
+    configuration: str | None = None
+    suite_run_id: str | None = None
+    position: int
+
+
+class SuiteRunRow(SQLModel, table=True):
+    """Many tests run as one request: ``runs`` of them."""
+
+    __tablename__ = "suite_runs"
+    __table_args__ = (Index("ix_suite_runs_owner", "owner_id", "created_ms", "id"),)
+    id: str = Field(primary_key=True)
+    owner_id: str
+    name: str
+    suite_id: str | None = None
+    created_ms: int = Field(sa_type=_MS)
+    runs: int
+
+
 METADATA = SQLModel.metadata

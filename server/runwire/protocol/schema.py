@@ -8,6 +8,7 @@ import msgspec
 
 from runwire.protocol.commands import OPS, StartRun
 from runwire.protocol.frames import FRAMES
+from runwire.protocol.run_steps import RunSteps
 from runwire.protocol.traversal import Traversal
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -50,11 +51,17 @@ def traversal_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **msgspec.json.schema(Traversal, ref_template="#/$defs/{name}")}
 
 
+def run_steps_schema() -> dict[str, Any]:
+    """Return the schema of a browser run's steps."""
+    return {"$schema": DIALECT, **msgspec.json.schema(RunSteps, ref_template="#/$defs/{name}")}
+
+
 def documents() -> dict[str, dict[str, Any]]:
     """Return every schema by the name of its file under ``/schema``."""
     return {
         "commands.json": commands_schema(),
         "frames.json": frames_schema(),
+        "run-steps.json": run_steps_schema(),
         "start-run.json": start_run_schema(),
         "traversal.json": traversal_schema(),
     }

@@ -37,6 +37,10 @@ class TraversalStep(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: Annotated[int, Meta(ge=0, description="how long it took, without its screenshot, milliseconds")]
     error: Annotated[str | None, Meta(description="why it failed, values of variables as ${name}")]
     artifact_id: Annotated[str | None, Meta(description="its screenshot among the run's artifacts")]
+    page_url: Annotated[
+        str | None, Meta(description="where the page was afterwards; without the origin on the sample site")
+    ] = None
+    page_title: Annotated[str | None, Meta(description="the document's title afterwards")] = None
 
 
 class Traversal(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +51,9 @@ class Traversal(msgspec.Struct, frozen=True, kw_only=True):
     attempt: Annotated[int, Meta(ge=1, description="of the run; a later attempt begins the steps anew")]
     name: Annotated[str, Meta(description="what the test is called")]
     url: Annotated[str | None, Meta(description="where it starts, as written")]
+    browser: Annotated[dict[str, Any], Meta(description="the browser configuration, without its storage state")] = (
+        msgspec.field(default_factory=dict)
+    )
     started_ms: Annotated[int, Meta(description="when this attempt began, Unix milliseconds")]
     updated_ms: Annotated[int, Meta(description="when this was written, Unix milliseconds")]
     total: Annotated[int, Meta(ge=1, description="steps that the test has, over all rows")]

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from runwire.browser.egress_policy import EgressPolicy
 from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort, ShellPort
+from runwire.browser.secrets import HttpSecret
 from runwire.contracts.agent import Approval, Event, InputExpired
 from runwire.contracts.artifacts import Artifact
 from runwire.contracts.browser import BrowserConfig, BrowserLease, BrowserPool, PageHandle
@@ -35,7 +36,8 @@ class ScriptedBrowser:
     ``hanging`` names operations that do not return until :meth:`resume` (``start``, ``launch``, ``context``, ``page``,
     ``probe``, ``driver.probe``, ``page.close``, ``context.close``, ``browser.close``, ``driver.close``), ``failing``
     those that raise what it maps them to. Both may be changed at any time. ``calls`` counts what was asked, ``order``
-    lists what was closed, ``answers`` maps an action to what performing it raises.
+    lists what was closed, ``answers`` maps an action to what performing it raises; ``configs`` is what contexts were
+    made with.
     """
 
     hanging: set[str] = field(default_factory=set)
@@ -45,6 +47,7 @@ class ScriptedBrowser:
     answers: dict[Action, Exception] = field(default_factory=dict)
     parts: list[ScriptedPart] = field(default_factory=list)
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    configs: list[tuple[BrowserConfig, HttpSecret | None]] = field(default_factory=list)
 
     async def start_driver(self) -> DriverPort:
         """Start the scripted driver."""
@@ -134,9 +137,10 @@ class ScriptedShell(ScriptedPart):
         """Whether it is alive."""
         return self.alive
 
-    async def new_context(self, config: BrowserConfig, proxy: str) -> ContextPort:
+    async def new_context(self, config: BrowserConfig, proxy: str, secret: HttpSecret | None) -> ContextPort:
         """Make a context."""
         await self.op("context")
+        self.browser.configs.append((config, secret))
         return ScriptedContext(self.browser, "context", self)
 
     async def probe(self) -> None:
@@ -228,6 +232,7 @@ class ScriptedPool:
     full: str | None = None
     pages: list[PageHandle] = field(default_factory=list)
     open: Counter[str] = field(default_factory=Counter)
+    configs: list[BrowserConfig] = field(default_factory=list)
 
     def unavailable_reason(self) -> str | None:
         """Return what the script says."""
@@ -247,6 +252,7 @@ class ScriptedPool:
         if self.unavailable is not None:
             raise BrowserUnavailable(self.unavailable)
         self.open["lease"] += 1
+        self.configs.append(config)
         try:
             yield _ScriptedLease(self)
         finally:

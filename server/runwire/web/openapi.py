@@ -13,6 +13,7 @@ from runwire.auth.policy import Policy
 from runwire.protocol import VERSION
 from runwire.protocol.close_codes import CloseCode
 from runwire.protocol.commands import Answer, PauseQueue, StartRun
+from runwire.protocol.saved_tests import ChangeConfiguration, ChangeTask, Execute, SaveConfiguration, SaveTask
 from runwire.protocol.schema import commands_schema, documents, frames_schema
 from runwire.web.endpoints.login import Login
 from runwire.web.endpoints.threads import ChangeThread
@@ -25,6 +26,11 @@ _BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
     ("POST", "/v1/queue/pause"): PauseQueue,
     ("POST", "/v1/queue/resume"): PauseQueue,
     ("POST", "/v1/runs/{run_id}/respond"): Answer,
+    ("POST", "/v1/tasks"): SaveTask,
+    ("PUT", "/v1/tasks/{task_id}"): ChangeTask,
+    ("POST", "/v1/browser-configs"): SaveConfiguration,
+    ("PUT", "/v1/browser-configs/{browser_config_id}"): ChangeConfiguration,
+    ("POST", "/test-runs/execute-configuration/{task_id}/{browser_config_id}"): Execute,
 }
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _PROBLEM = {

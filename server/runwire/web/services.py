@@ -25,6 +25,7 @@ from runwire.engine.bridge import AgentWebSocketBridge
 from runwire.engine.conversations import Conversations
 from runwire.engine.factory import ExecutionEngineFactory
 from runwire.engine.presence import DisconnectWatch
+from runwire.engine.saved_tests import SavedTests
 from runwire.engine.user_engine import UserExecutionContext
 from runwire.engine.waiting import Waiting
 from runwire.errors import RunwireError, ServerStopping, StartupIncomplete
@@ -51,6 +52,7 @@ class Services:
     waiting: Waiting
     registry: AgentRegistry
     conversations: Conversations
+    tests: SavedTests
     artifacts: ArtifactStore
     traversals: TraversalStore
     files: FileStore
@@ -70,8 +72,7 @@ class Services:
         """Start a run for ``user``; the same for every door. ``run_id`` is the client's own or a new one, ``headers``
         may name the caller's trace.
         """
-        if self.connections.draining:
-            raise ServerStopping("the server is stopping; ask again after its restart", retry_after_s=2.0)
+        self.refuse_while_draining()
         context = UserExecutionContext(user.id, command.thread_id or new_id(), run_id)
         created = await self._start_traced(command, user, context, headers or {})
         if command.on_disconnect == "cancel" and not created.existed:
@@ -93,6 +94,11 @@ class Services:
             raise
         trace.accepted(existed=created.existed)
         return created
+
+    def refuse_while_draining(self) -> None:
+        """Raises ServerStopping if no run is to be started any more."""
+        if self.connections.draining:
+            raise ServerStopping("the server is stopping; ask again after its restart", retry_after_s=2.0)
 
     async def artifacts_of(self, run: OwnedRun) -> Sequence[Artifact]:
         """Return a run's artifacts, off the loop."""

@@ -9,7 +9,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from runwire.contracts.agent import AgentFailure, AgentResult, RunContext
-from runwire.contracts.browser import BrowserConfig
 from runwire.errors import BrowserError, BrowserLost
 from runwire.protocol.steps.shape import INPUT_SCHEMA
 
@@ -43,6 +42,7 @@ class BrowserTestAgent:
             InvalidInput: the input is no test.
             AgentFailure: it could not be carried out.
         """
+        from runwire.agents.browser_test.configuration import browser_config
         from runwire.agents.browser_test.session import TestSession
         from runwire.protocol.steps.testfile import parse_test
 
@@ -52,7 +52,7 @@ class BrowserTestAgent:
         try:
             pool = ctx.browser
             session = TestSession(ctx, test, pool.sample_origin)
-            async with limit, pool.lease(ctx.run_id, BrowserConfig()) as lease, lease.page() as page:
+            async with limit, pool.lease(ctx.run_id, browser_config(test.browser)) as lease, lease.page() as page:
                 await session.run(page)
         except TimeoutError as error:
             if not limit.expired():

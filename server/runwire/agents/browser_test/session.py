@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from urllib.parse import urljoin, urlsplit
 
+from runwire.agents.browser_test.performer import PageFacts, Performer
 from runwire.agents.browser_test.report import MAX_ERROR, StepReport, StepStatus, TestReport
 from runwire.agents.browser_test.traversal import TraversalRecord
 from runwire.contracts.agent import RunContext
 from runwire.contracts.browser import PageHandle
 from runwire.errors import BrowserError, BrowserLost, InvalidInput, StorageUnavailable, TooLarge
-from runwire.protocol.steps.actions import Action, InFrame, Navigate, Remember, SetVariable, Step, WaitSeconds
+from runwire.protocol.steps.actions import Step
 from runwire.protocol.steps.testfile import BrowserTest
-from runwire.protocol.steps.variables import expand, expand_text
 
 SCREENSHOT_S = 5.0
 """Bound on one screenshot; a page that paints without end can hold it up."""
@@ -27,9 +26,8 @@ class TestSession:
     def __init__(self, ctx: RunContext, test: BrowserTest, sample_origin: str | None) -> None:
         self._ctx = ctx
         self._test = test
-        self._origin = sample_origin
+        self._performer = Performer(test.url, test.step_timeout_s, sample_origin)
         self._total = len(test.steps) * len(test.rows)
-        self._variables: dict[str, str] = {}
         self._reports: list[StepReport] = []
         self._traversal = TraversalRecord(ctx, test)
         self.started = False
@@ -49,7 +47,7 @@ class TestSession:
         """
         self.started = True
         for number, row in enumerate(self._test.rows):
-            self._variables = dict(row)
+            self._performer.variables = dict(row)
             await self._run_row(page, number)
         await self._traversal.save(self.report)
         await self._ctx.progress(self._total, self._total, self.report.line)
@@ -82,9 +80,11 @@ class TestSession:
             lost = error if isinstance(error, BrowserLost) else None
             report = replace(report, status=StepStatus.FAILED, error=error.message[:MAX_ERROR])
         report = replace(report, duration_ms=round((time.monotonic() - started) * 1000))
+        where = None
         if lost is None:
             report = replace(report, artifact_id=await self._picture(page, report))
-        await self._end(step, report)
+            where = await self._performer.where(page)
+        await self._end(step, report, where)
         if lost is not None:
             raise lost
         return report
@@ -93,7 +93,7 @@ class TestSession:
         """Do the step, again up to ``retries`` times if it fails. Raises the last try's BrowserError."""
         for left in range(self._test.retries, -1, -1):
             try:
-                await self._perform(page, step)
+                await self._performer.perform(page, step)
             except BrowserLost:
                 raise
             except BrowserError as error:
@@ -102,35 +102,6 @@ class TestSession:
                 await self._ctx.text(f"{step.text}: trying again: {error.message[:MAX_ERROR]}\n")
             else:
                 return
-
-    async def _perform(self, page: PageHandle, step: Step) -> None:
-        limit_s = self._test.step_timeout_s
-        action = expand(step.action, self._variables)
-        if step.index == 1 and self._test.url is not None and not isinstance(action, Navigate):
-            await page.goto(self._start(), timeout_s=limit_s)
-        if isinstance(action, SetVariable):
-            self._variables[action.name] = action.value
-            return
-        found = await page.perform(self._resolved(action), timeout_s=_limit(action, limit_s))
-        inner = action.action if isinstance(action, InFrame) else action
-        if isinstance(inner, Remember):
-            self._variables[inner.name] = found or ""
-
-    def _start(self) -> str:
-        return self._absolute(expand_text(self._test.url or "", self._variables))
-
-    def _resolved(self, action: Action) -> Action:
-        if not isinstance(action, Navigate):
-            return action
-        base = "" if self._test.url is None else self._start()
-        return Navigate(self._absolute(urljoin(base, action.url)))
-
-    def _absolute(self, url: str) -> str:
-        if urlsplit(url).scheme:
-            return url
-        if self._origin is None:
-            raise BrowserError(f"{url!r} is a relative address, and this server has no sample site; write http://…")
-        return urljoin(self._origin + "/", url)
 
     async def _picture(self, page: PageHandle, report: StepReport) -> str | None:
         """Keep a screenshot and return its id. A picture that cannot be had or kept fails no step: it is told."""
@@ -147,14 +118,9 @@ class TestSession:
         facts = {"index": report.index, "total": report.total, "text": report.text}
         await self._ctx.emit({"type": "STEP_STARTED", "stepName": report.name, "metadata": {"runwire": facts}})
 
-    async def _end(self, step: Step, report: StepReport) -> None:
+    async def _end(self, step: Step, report: StepReport, where: PageFacts | None = None) -> None:
         """Keep what became of a step, then tell it: whoever hears of a step finds it in the traversal."""
         self._reports.append(report)
-        await self._traversal.add(step, report, self._variables)
+        await self._traversal.add(step, report, self._performer.variables, where)
         await self._ctx.emit(report.as_event())
         await self._ctx.text(report.line)
-
-
-def _limit(action: Action, limit_s: float) -> float:
-    """Return the step's limit; a pause that the test asks for is not held against it."""
-    return max(limit_s, action.seconds + 1.0) if isinstance(action, WaitSeconds) else limit_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from runwire.agents.browser_test.performer import PageFacts
 from runwire.agents.browser_test.report import MAX_ERROR, StepReport, StepStatus, TestReport
 from runwire.clock import Clock, SystemClock
 from runwire.contracts.agent import RunContext
@@ -11,6 +12,9 @@ from runwire.errors import StorageUnavailable
 from runwire.protocol.steps.actions import Step
 from runwire.protocol.steps.testfile import BrowserTest
 from runwire.protocol.traversal import Traversal, TraversalStep, action_facts
+
+MAX_PAGE_FACT = 500
+"""Most characters of an address or title."""
 
 EACH_UP_TO = 1_000
 """Steps up to which the file is written after each; beyond, after every hundredth: the whole of it is written anew."""
@@ -27,11 +31,16 @@ class TraversalRecord:
         self._test = test
         self._clock = clock or SystemClock()
         self._started_ms = self._clock.now_ms()
+        self._folder = test.name if test.task is None else test.task.id
         self._steps: list[TraversalStep] = []
         self._told = False
 
-    async def add(self, step: Step, report: StepReport, variables: Mapping[str, str]) -> None:
-        """Note a step that has just ended. Skipped ones are written with whatever is written next."""
+    async def add(
+        self, step: Step, report: StepReport, variables: Mapping[str, str], where: PageFacts | None = None
+    ) -> None:
+        """Note a step that has just ended, and where the page was then. Skipped ones are written with whatever is
+        written next.
+        """
         now_ms = self._clock.now_ms()
         self._steps.append(
             TraversalStep(
@@ -44,6 +53,8 @@ class TraversalRecord:
                 duration_ms=report.duration_ms,
                 error=None if report.error is None else masked(report.error, variables)[:MAX_ERROR],
                 artifact_id=report.artifact_id,
+                page_url=None if where is None else masked(where.url, variables)[:MAX_PAGE_FACT],
+                page_title=None if where is None else masked(where.title, variables)[:MAX_PAGE_FACT],
             )
         )
         count = len(self._steps)
@@ -57,6 +68,7 @@ class TraversalRecord:
             attempt=self._ctx.attempt,
             name=self._test.name,
             url=self._test.url,
+            browser=self._test.browser.told,
             started_ms=self._started_ms,
             updated_ms=self._clock.now_ms(),
             total=len(self._test.steps) * len(self._test.rows),
@@ -66,7 +78,7 @@ class TraversalRecord:
             steps=tuple(self._steps),
         )
         try:
-            await self._ctx.traversal.save(self._test.name, traversal)
+            await self._ctx.traversal.save(self._folder, traversal)
         except StorageUnavailable as error:
             if not self._told:
                 self._told = True

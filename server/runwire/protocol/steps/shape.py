@@ -40,6 +40,8 @@ INPUT_SCHEMA: dict[str, Any] = {
         "variables": {"type": "object", "additionalProperties": {"type": ["string", "number"]}},
         "data": {"type": "array", "maxItems": MAX_ROWS, "items": {"type": "object"}},
         "files": {"type": "object", "additionalProperties": {"type": "string"}},
+        "browser": {"type": "object", "description": "A browser configuration: viewport, locale, device and so on."},
+        "task": {"type": "object", "description": "The saved test that a run carries out; written by the server."},
     },
     "examples": [
         {

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 
 from runwire.errors import InvalidInput
+from runwire.protocol.browser_options import BrowserOptions, parse_options
 from runwire.protocol.steps.actions import Action, InFrame, Step, Upload
 from runwire.protocol.steps.grammar import parse_step
 from runwire.protocol.steps.phrases import VARIABLE_NAME
@@ -17,6 +18,15 @@ from runwire.protocol.steps.shape import INPUT_SCHEMA, MAX_RETRIES, MAX_ROWS, MA
 from runwire.protocol.steps.variables import check_references, expand_text
 
 OnFailure = Literal["stop", "continue"]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskReference:
+    """The saved test that a run carries out: its id and version, and the browser configuration's id."""
+
+    id: str
+    version: int
+    configuration: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,8 @@ class BrowserTest:
     retries: int = 0
     variables: Mapping[str, str] = field(default_factory=dict)
     data: tuple[Mapping[str, str], ...] = ()
+    browser: BrowserOptions = field(default_factory=BrowserOptions)
+    task: TaskReference | None = None
 
     @property
     def rows(self) -> tuple[Mapping[str, str], ...]:
@@ -45,9 +57,7 @@ def parse_test(source: object) -> BrowserTest:
     Raises:
         InvalidInput: with the place and the reason, such as ``step 3: no target given``.
     """
-    data = _load(source) if isinstance(source, str) else source
-    if not isinstance(data, Mapping):
-        raise InvalidInput(f"a browser test is an object with steps, not {_kind(data)}")
+    data = as_object(source)
     unknown = sorted(str(key) for key in data if key not in INPUT_SCHEMA["properties"])
     if unknown:
         known = ", ".join(INPUT_SCHEMA["properties"])
@@ -69,7 +79,26 @@ def parse_test(source: object) -> BrowserTest:
         retries=_retries(data.get("retries", 0)),
         variables=variables,
         data=rows,
+        browser=parse_options({} if data.get("browser") is None else data["browser"]),
+        task=_task(data.get("task")),
     )
+
+
+def as_object(source: object) -> Mapping[Any, Any]:
+    """Return the object that ``source`` is, or holds as YAML or JSON text. Raises InvalidInput."""
+    data = _load(source) if isinstance(source, str) else source
+    if not isinstance(data, Mapping):
+        raise InvalidInput(f"a browser test is an object with steps, not {_kind(data)}")
+    return data
+
+
+def _task(value: object) -> TaskReference | None:
+    if value is None:
+        return None
+    match value:
+        case {"id": str(task_id), "version": int(version), "configuration": str(configuration), **rest} if not rest:
+            return TaskReference(task_id[:100], version, configuration[:100])
+    raise InvalidInput("task: an object with id, version and configuration is needed; the server writes it")
 
 
 def _values(value: object, where: str, *, names: bool = True) -> dict[str, str]:

@@ -1,0 +1,77 @@
+"""Does one step on a page: variables, addresses, limits. Floor 4; the run's own thread and loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from runwire.contracts.browser import PageHandle
+from runwire.errors import BrowserError
+from runwire.protocol.steps.actions import Action, InFrame, Navigate, Remember, SetVariable, Step, WaitSeconds
+from runwire.protocol.steps.variables import expand, expand_text
+
+LOOK_S = 1.0
+"""Bound on reading address and title after a step."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageFacts:
+    """Where a page is: its address (from the root, if it is on the sample site) and its title."""
+
+    url: str
+    title: str
+
+
+class Performer:
+    """Carries out the steps of one test. ``variables`` are those of the current row, changed by the steps."""
+
+    def __init__(self, url: str | None, step_timeout_s: float, sample_origin: str | None) -> None:
+        """``url`` is where the test starts; relative addresses resolve against ``sample_origin``."""
+        self.variables: dict[str, str] = {}
+        self._url = url
+        self._limit_s = step_timeout_s
+        self._origin = sample_origin
+
+    async def perform(self, page: PageHandle, step: Step) -> None:
+        """Do it once. Raises BrowserError, InvalidInput (a variable has no value)."""
+        action = expand(step.action, self.variables)
+        if step.index == 1 and self._url is not None and not isinstance(action, Navigate):
+            await page.goto(self._start(), timeout_s=self._limit_s)
+        if isinstance(action, SetVariable):
+            self.variables[action.name] = action.value
+            return
+        found = await page.perform(self._resolved(action), timeout_s=_limit(action, self._limit_s))
+        inner = action.action if isinstance(action, InFrame) else action
+        if isinstance(inner, Remember):
+            self.variables[inner.name] = found or ""
+
+    async def where(self, page: PageHandle) -> PageFacts | None:
+        """Return where the page is, or None if it cannot say: that is no fault of the step before."""
+        try:
+            url, title = await page.url(timeout_s=LOOK_S), await page.title(timeout_s=LOOK_S)
+        except BrowserError:
+            return None
+        if self._origin is not None:
+            url = url.removeprefix(self._origin)
+        return PageFacts(url, title)
+
+    def _start(self) -> str:
+        return self._absolute(expand_text(self._url or "", self.variables))
+
+    def _resolved(self, action: Action) -> Action:
+        if not isinstance(action, Navigate):
+            return action
+        base = "" if self._url is None else self._start()
+        return Navigate(self._absolute(urljoin(base, action.url)))
+
+    def _absolute(self, url: str) -> str:
+        if urlsplit(url).scheme:
+            return url
+        if self._origin is None:
+            raise BrowserError(f"{url!r} is a relative address, and this server has no sample site; write http://…")
+        return urljoin(self._origin + "/", url)
+
+
+def _limit(action: Action, limit_s: float) -> float:
+    """Return the step's limit; a pause that the test asks for is not held against it."""
+    return max(limit_s, action.seconds + 1.0) if isinstance(action, WaitSeconds) else limit_s

@@ -1,0 +1,133 @@
+"""Runs of saved tests and of suites, in SQL. Floor 4.
+
+Threads: coroutines on the server's loop, functions that take a ``Transaction`` on the writer, those that take a
+connection on a reader. What a run carries out is stored in the run's own transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from runwire.contracts.actors import User
+from runwire.contracts.run_store import Created
+from runwire.contracts.test_runs import SuiteMember, SuiteRun, SuiteRunPage, TaskLink
+from runwire.errors import NotFound
+from runwire.persistence.reader import ReaderPool
+from runwire.persistence.run_store import parse_mark
+from runwire.persistence.transaction import Transaction
+from runwire.persistence.writer import Call, LogWriter
+from runwire.runs.record import NewRun
+from runwire.runs.state import RunStatus, Verdict
+from runwire.threads import LoopReply
+
+_LINK = "run_id, name, task_id, task_version, configuration, suite_run_id, position"
+_INSERT_LINK = f"INSERT INTO test_runs ({_LINK}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_INSERT_SUITE = "INSERT INTO suite_runs (id, owner_id, name, suite_id, created_ms, runs) VALUES (?, ?, ?, ?, ?, ?)"
+_SUITE_COLUMNS = "id, name, suite_id, created_ms, runs"
+_SUITE = f"SELECT {_SUITE_COLUMNS} FROM suite_runs WHERE id = ? AND owner_id = ?"
+# The verdict alone is taken out of the terminal state, which may hold a long result.
+_MEMBERS = (
+    "SELECT run_id, name, task_id, task_version, configuration, suite_run_id, position, status,"
+    " json_extract(CAST(terminal AS TEXT), '$.verdict'), started_ms, ended_ms"
+    " FROM test_runs JOIN runs ON runs.id = run_id WHERE suite_run_id = ? AND owner_id = ? ORDER BY position"
+)
+Started = Sequence[tuple[NewRun, TaskLink]]
+
+
+class RunCreation(Protocol):
+    """What is asked of the store of runs, on the writer."""
+
+    def create_in(self, tx: Transaction, new: NewRun, actor: User) -> Created:
+        """Store one run."""
+
+    def check_room(self, tx: Transaction, owner_id: str, runs: int) -> None:
+        """Raises OverCapacity unless so many more runs of the owner may wait."""
+
+
+class SqlTestRunStore:
+    """Implements ``contracts.test_runs.TestRunStore``."""
+
+    def __init__(self, writer: LogWriter, readers: ReaderPool, runs: RunCreation) -> None:
+        self._writer = writer
+        self._readers = readers
+        self._runs = runs
+
+    async def start(
+        self, runs: Started, actor: User, suite: tuple[str, str, str | None] | None = None
+    ) -> Sequence[Created]:
+        """Store the runs with what they carry out; see the contract."""
+        self._writer.refuse_if_stalled()
+        reply: LoopReply[Sequence[Created]] = LoopReply()
+        self._writer.submit(Call(partial(self._start, runs, actor, suite), reply.deliver, on_loop=True))
+        return await reply.wait()
+
+    def _start(
+        self, runs: Started, actor: User, suite: tuple[str, str, str | None] | None, tx: Transaction
+    ) -> list[Created]:
+        if len(runs) > 1:  # nothing may be refused once the first is in
+            self._runs.check_room(tx, actor.id, len(runs))
+        created = []
+        for new, link in runs:
+            one = self._runs.create_in(tx, new, actor)
+            if not one.existed:
+                values = (link.task_id, link.task_version, link.configuration, link.suite_run_id, link.position)
+                tx.run(_INSERT_LINK, (link.run_id, link.name, *values))
+            created.append(one)
+        if suite is not None:
+            suite_run_id, name, suite_id = suite
+            tx.run(_INSERT_SUITE, (suite_run_id, actor.id, name, suite_id, tx.now_ms, len(runs)))
+        return created
+
+    async def links(self, run_ids: Sequence[str], actor: User) -> Mapping[str, TaskLink]:
+        """Return what the actor's runs carry out."""
+        statement = (
+            f"SELECT {_LINK} FROM test_runs JOIN runs ON runs.id = run_id WHERE owner_id = ?"
+            f" AND run_id IN ({', '.join('?' * len(run_ids))})"
+        )
+        rows = await self._readers.run(
+            lambda connection: connection.exec_driver_sql(statement, (actor.id, *run_ids)).all()
+        )
+        return {row[0]: TaskLink(*row) for row in rows}
+
+    async def suite_run(self, suite_run_id: str, actor: User) -> SuiteRun:
+        """Return one."""
+        return await self._readers.run(partial(_suite_run, suite_run_id, actor))
+
+    async def members(self, suite_run_id: str, actor: User) -> Sequence[SuiteMember]:
+        """Return its runs, from one read."""
+
+        def read(connection: sa.Connection) -> list[SuiteMember]:
+            _suite_run(suite_run_id, actor, connection)
+            rows = connection.exec_driver_sql(_MEMBERS, (suite_run_id, actor.id)).all()
+            return [
+                SuiteMember(
+                    TaskLink(*row[:7]), RunStatus(row[7]), None if row[8] is None else Verdict(row[8]), row[9], row[10]
+                )
+                for row in rows
+            ]
+
+        return await self._readers.run(read)
+
+    async def suite_runs(self, actor: User, before: str | None, limit: int) -> SuiteRunPage:
+        """Return a page of the actor's suite runs."""
+        where, values = ("", ()) if before is None else (" AND (created_ms, id) < (?, ?)", parse_mark(before))
+        statement = (
+            f"SELECT {_SUITE_COLUMNS} FROM suite_runs WHERE owner_id = ?{where}"
+            " ORDER BY created_ms DESC, id DESC LIMIT ?"
+        )
+        rows = await self._readers.run(
+            lambda connection: connection.exec_driver_sql(statement, (actor.id, *values, limit + 1)).all()
+        )
+        data = [SuiteRun(*row) for row in rows[:limit]]
+        return SuiteRunPage(data, f"{data[-1].created_ms}.{data[-1].id}" if len(rows) > limit else None)
+
+
+def _suite_run(suite_run_id: str, actor: User, connection: sa.Connection) -> SuiteRun:
+    row = connection.exec_driver_sql(_SUITE, (suite_run_id, actor.id)).one_or_none()
+    if row is None:
+        raise NotFound(f"no suite run {suite_run_id[:64]}")
+    return SuiteRun(*row)

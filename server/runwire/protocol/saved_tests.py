@@ -1,0 +1,149 @@
+"""Saved tests, browser configurations and suites as request bodies, and what they become. Floor 2; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from runwire.errors import InvalidInput
+from runwire.protocol.browser_options import BrowserOptions, overlaid, parse_options
+from runwire.protocol.codec import encode_value
+from runwire.protocol.steps.testfile import as_object, parse_test
+from runwire.runs.state import Priority
+
+MAX_TESTS = 200
+MAX_CONFIGURATIONS = 20
+MAX_SUITE_RUNS = 500
+"""Most runs of one suite run; a guess, half of what one user may have waiting."""
+DEFAULT = "_default"
+"""What the id of a test's own configuration ends with."""
+
+Slug = Annotated[
+    str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)", description="small letters, digits, - and _; at most 64")
+]
+ConfigurationId = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,79}$(?!\n)")]
+Version = Annotated[int, Meta(ge=1, le=2**31)]
+
+
+class SaveTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Save a test: the body of ``POST /v1/tasks``."""
+
+    id: Slug | UnsetType = UNSET
+    test: Annotated[Any, Meta(description="a browser test as an object, or as YAML or JSON text")]
+
+
+class ChangeTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Save a test's next version: the body of ``PUT /v1/tasks/{task_id}``."""
+
+    test: Annotated[Any, Meta(description="a browser test as an object, or as YAML or JSON text")]
+    expected_version: Annotated[
+        Version | UnsetType, Meta(description="refuse (409) unless this is the newest version")
+    ] = UNSET
+
+
+class SaveConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Save a browser configuration: the body of ``POST /v1/browser-configs``."""
+
+    id: ConfigurationId | UnsetType = UNSET
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    options: BrowserOptions = BrowserOptions()
+
+
+class ChangeConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Save a configuration's next version: the body of ``PUT /v1/browser-configs/{browser_config_id}``."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    options: BrowserOptions
+    expected_version: Version | UnsetType = UNSET
+
+
+class SuiteTest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A test of a suite: a saved one (``task``, its newest version unless one is named), or the test itself."""
+
+    task: Slug | None = None
+    version: Version | None = None
+    test: Any = None
+
+
+class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Tests that run together: each with each configuration; without any, a saved test with its own default."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    tests: Annotated[tuple[SuiteTest, ...], Meta(min_length=1, max_length=MAX_TESTS)]
+    configurations: Annotated[tuple[ConfigurationId, ...], Meta(max_length=MAX_CONFIGURATIONS)] = ()
+
+
+class SaveSuite(Suite, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Save a suite: the body of ``POST /v1/suites``."""
+
+    id: Slug | UnsetType = UNSET
+
+
+class ChangeSuite(Suite, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Save a suite's next version: the body of ``PUT /v1/suites/{suite_id}``."""
+
+    expected_version: Version | UnsetType = UNSET
+
+
+class RunSuite(Suite, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Run tests together without saving a suite: the body of ``POST /v1/suite-runs``."""
+
+    priority: Priority = Priority.NORMAL
+
+
+class Execute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How to run what is saved: the body of the two doors that do; may be left out."""
+
+    priority: Priority = Priority.NORMAL
+
+
+class SavedTest(msgspec.Struct, frozen=True, kw_only=True):
+    """A test as it is kept: the object, and the text that it was given as, if it was one."""
+
+    test: dict[str, Any]
+    text: str | None = None
+
+
+def checked_test(source: object) -> tuple[str, SavedTest]:
+    """Return a test's name and what is kept of it; some hundred ms for the longest YAML: call it off the loop.
+
+    Raises:
+        InvalidInput: it could not be carried out, such as ``step 3: no target given``.
+    """
+    test = dict(as_object(source))
+    if test.get("task") is not None:
+        raise InvalidInput("task: the server writes it when a saved test is run; leave it out")
+    name = parse_test(test).name
+    encode_value(test)
+    return name, SavedTest(test=test, text=source if isinstance(source, str) else None)
+
+
+def checked_suite(suite: Suite) -> None:
+    """Refuse a suite that cannot run, apart from what it refers to. Raises InvalidInput that names the test."""
+    for number, one in enumerate(suite.tests, start=1):
+        if (one.task is None) == (one.test is None):
+            raise InvalidInput(f"tests[{number}]: give either task (the id of a saved test) or test (the test itself)")
+        if one.test is not None:
+            try:
+                checked_test(one.test)
+            except InvalidInput as error:
+                raise InvalidInput(f"tests[{number}]: {error.message}", **error.details) from error
+    runs = len(suite.tests) * max(1, len(suite.configurations))
+    if runs > MAX_SUITE_RUNS:
+        raise InvalidInput(f"{runs} runs in one suite run, the limit is {MAX_SUITE_RUNS}; split it")
+
+
+def run_input(test: Mapping[str, Any], options: BrowserOptions, task: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the input of a run of ``browser-test``: the test under a configuration, whose word counts before the
+    test's own; ``task`` names the saved test.
+    """
+    made = dict(test)
+    browser = overlaid(parse_options(made.pop("browser", None) or {}), options)
+    if browser != BrowserOptions():
+        made["browser"] = msgspec.to_builtins(browser)
+    if task is not None:
+        made["task"] = dict(task)
+    return made
