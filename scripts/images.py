@@ -1,8 +1,9 @@
 """Makes the pictures of the documents: ``python scripts/images.py``. A real server, a real Chromium, a real terminal.
 
 ``docs/images/page.png`` is the page that shows a run of the sample shop's test, ``docs/images/terminal.png`` what the
-same test looks like in a terminal. Nothing in them is drawn by hand: where the program changes, `make images` makes
-them anew. One thread; server, browser and command are child processes with a time limit each.
+same test looks like in a terminal, ``docs/images/top.png`` what ``runwire top`` shows of a busy server. Nothing in them
+is drawn by hand: where the program changes, `make images` makes them anew. One thread; server, browser and commands are
+child processes with a time limit each.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -21,6 +23,7 @@ from fcntl import ioctl
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from rich.console import Console
@@ -34,6 +37,11 @@ IMAGES = ROOT / "docs/images"
 RUNWIRE = Path(sys.executable).with_name("runwire")
 TEST = "examples/tests/shop-passing.yaml"
 COMMAND = f"runwire run browser-test {TEST}"
+
+TOP = "runwire top --once"
+STREAM = '{"steps": [{"burst": {"count": 100000, "interval_s": 0.005}}]}'
+BUSY, BUSY_S = 7, 6.0  # two of them wait; long enough for all clients to have started
+SILENT: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 COLUMNS, ROWS = 80, 24
 START_S, RUN_S, STOP_S = 30.0, 60.0, 10.0
@@ -59,11 +67,13 @@ pre {{ margin: 0; font: 15px/1.45 "DejaVu Sans Mono", "Liberation Mono", monospa
 
 
 def main() -> int:
-    """Make both pictures and name them."""
+    """Make the pictures and name them."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as folder, chromium() as browser, server(Path(folder)) as login:
         show_page(browser, login, IMAGES / "page.png")
-        show_terminal(browser, Path(folder), IMAGES / "terminal.png")
+        show_terminal(browser, Path(folder), COMMAND, IMAGES / "terminal.png")
+        with busy(Path(folder)):
+            show_terminal(browser, Path(folder), TOP, IMAGES / "top.png")
     return 0
 
 
@@ -137,11 +147,27 @@ def start_run(page: Page, agent: str, text: str) -> None:
     expect(page.get_by_role("button", name="Run again")).to_be_visible(timeout=RUN_S * 1000)
 
 
-def show_terminal(browser: Browser, data: Path, target: Path) -> None:
+@contextmanager
+def busy(data: Path) -> Iterator[None]:
+    """Have the server execute and queue a few runs that stream."""
+    children = [
+        subprocess.Popen([str(RUNWIRE), "run", "scripted", STREAM, "--data", str(data)], **SILENT) for _ in range(BUSY)
+    ]
+    try:
+        time.sleep(BUSY_S)
+        yield
+    finally:
+        for child in children:
+            child.send_signal(signal.SIGINT)
+        for child in children:
+            child.wait(STOP_S)
+
+
+def show_terminal(browser: Browser, data: Path, command: str, target: Path) -> None:
     """Run the command in a terminal of its own and photograph what stands there at its end."""
-    shown = terminal_text(in_terminal(COMMAND, data))
+    shown = terminal_text(in_terminal(command, data))
     console = Console(record=True, file=StringIO(), width=COLUMNS, force_terminal=True, color_system="truecolor")
-    console.print(Text.assemble(("$ ", "bold green"), (COMMAND, "bold"), "\n", shown), end="")
+    console.print(Text.assemble(("$ ", "bold green"), (command, "bold"), "\n", shown), end="")
     lines = console.export_html(theme=COLOURS, code_format="{code}", inline_styles=True)
     page = browser.new_page(device_scale_factor=1.5)
     try:

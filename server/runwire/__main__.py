@@ -8,13 +8,13 @@ import sys
 from collections.abc import Sequence
 
 from runwire import __version__
-from runwire.cli import agents, check, db, files, queue_desk, run, schema, serve, threads, token
+from runwire.cli import agents, check, db, files, queue_desk, run, schema, serve, threads, token, top
 from runwire.errors import RunwireError
 
 BROKEN_PIPE = 141
 """What a shell reports of a program that SIGPIPE ended (128 + 13)."""
 
-COMMANDS = (serve, run, queue_desk, threads, files, check, agents, token, db, schema)
+COMMANDS = (serve, run, top, queue_desk, threads, files, check, agents, token, db, schema)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -105,6 +105,14 @@ class Runwire:
         """What operators do to the queue."""
         return BlockingOperator(self._async.operator, self._wait)
 
+    def status(self) -> dict[str, Any]:
+        """Return what the server does right now, as AsyncRunwire.status does."""
+        return self._wait(self._async.status())
+
+    def browsers(self) -> dict[str, Any]:
+        """Return the server's browsers, as AsyncRunwire.browsers does."""
+        return self._wait(self._async.browsers())
+
     @property
     def conversations(self) -> BlockingConversations:
         """The user's conversations."""

@@ -257,6 +257,17 @@ class AsyncRunwire:
         """What operators do to the queue."""
         return Operator(self._http)
 
+    async def status(self) -> dict[str, Any]:
+        """Return what the server does right now: queue, runs of all users, sockets, writer, process and browsers.
+
+        For an admin's token; fields are added as the server grows. Raises ScopeMissing.
+        """
+        return _object(await self._http.get("/v1/status"), "status")
+
+    async def browsers(self) -> dict[str, Any]:
+        """Return the server's browsers: launches, reuse, errors, closes, memory. As :meth:`status`."""
+        return _object(await self._http.get("/v1/browsers"), "browsers")
+
     async def health(self) -> Health:
         """Return whether the server lives and is ready; needs no token. Raises ConnectionFailed if nobody answers."""
         live, ready = await self._http.probe("/healthz"), await self._http.probe("/readyz")
@@ -265,6 +276,12 @@ class AsyncRunwire:
 
 def _path(run_id: str) -> str:
     return f"/v1/runs/{checked_run_id(run_id)}"
+
+
+def _object(value: object, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ProtocolViolation(f"{what}: an object was expected")
+    return value
 
 
 def _given(**values: Any) -> dict[str, Any]:

@@ -204,6 +204,15 @@ async def test_the_queue_is_read() -> None:
     assert queue.own == (QueuePlace(wire.RUN, 2),)
 
 
+async def test_status_and_browsers_are_the_servers_own_documents() -> None:
+    async with http_server(Answer(200, {"runs": []}), Answer(200, {"leases": 3})) as server, client(server) as runwire:
+        assert await runwire.status() == {"runs": []}
+        assert await runwire.browsers() == {"leases": 3}
+    async with http_server(Answer(200, [])) as server, client(server) as runwire:
+        with pytest.raises(ProtocolViolation, match="status: an object"):
+            await runwire.status()
+
+
 async def test_health_tells_a_live_server_from_a_ready_one() -> None:
     answers = [Answer(200, {"status": "ok"}), Answer(503, {"status": "draining"})]
     async with http_server(*answers) as server, client(server) as runwire:
