@@ -26,6 +26,7 @@ def upgrade() -> None:
     """Apply."""
     _conversations()
     _files()
+    _webhooks()
 
 
 def _conversations() -> None:
@@ -85,9 +86,67 @@ def _files() -> None:
     op.create_index("ix_file_uses_file_id", "file_uses", ["file_id"], unique=False)
 
 
+def _webhooks() -> None:
+    op.create_table(
+        "webhooks",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("owner_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("secret", sa.String(), nullable=False),
+        sa.Column("statuses", sa.String(), nullable=True),
+        sa.Column("agents", sa.String(), nullable=True),
+        sa.Column("everyone", sa.Boolean(), nullable=False),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_webhooks_owner", "webhooks", ["owner_id", "name"], unique=True)
+    op.create_index(
+        "ix_webhooks_everyone",
+        "webhooks",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("everyone"),
+        postgresql_where=sa.text("everyone"),
+    )
+    op.create_table(
+        "run_webhooks",
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("secret", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("run_id"),
+    )
+    op.create_table(
+        "webhook_deliveries",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("webhook_id", sa.String(), nullable=False),
+        sa.Column("owner_id", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_ms", sa.BigInteger(), nullable=False),
+        sa.Column("answer", sa.Integer(), nullable=True),
+        sa.Column("error", sa.String(), nullable=True),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.Column("done_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_due",
+        "webhook_deliveries",
+        ["next_ms"],
+        unique=False,
+        sqlite_where=sa.text("status = 'PENDING'"),
+        postgresql_where=sa.text("status = 'PENDING'"),
+    )
+    columns = ["webhook_id", "created_ms", "id"]
+    op.create_index("ix_webhook_deliveries_webhook", "webhook_deliveries", columns, unique=False)
+    op.create_index("ix_webhook_deliveries_run", "webhook_deliveries", ["run_id"], unique=False)
+
+
 def downgrade() -> None:
     """Take back."""
-    for table in ("file_uses", "files"):
+    for table in ("webhook_deliveries", "run_webhooks", "webhooks", "file_uses", "files"):
         op.drop_table(table)
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE search_fts")

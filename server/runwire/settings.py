@@ -80,6 +80,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     artifacts_per_run: Annotated[Count, Meta(description="artifacts of one run")] = 1000
     run_artifact_bytes: Annotated[Bytes, Meta(description="sum of one run's artifacts, bytes")] = 256 * 1024 * 1024
 
+    webhook_timeout_s: Annotated[Seconds, Meta(description="time for one delivery of a webhook in all, seconds")] = 10.0
+    webhook_attempts: Annotated[Count, Meta(description="attempts of one delivery before it is given up")] = 8
+    webhook_retry_s: Annotated[
+        Seconds,
+        Meta(description="pause behind a delivery's first failure; each further one is four times it; seconds"),
+    ] = 5.0
+    webhook_allow: Annotated[
+        tuple[str, ...],
+        Meta(description="hosts and networks that webhooks may go to although private, comma-separated"),
+    ] = ()
     file_bytes: Annotated[Bytes, Meta(description="size of one file that a user stores for runs, bytes")] = (
         64 * 1024 * 1024
     )

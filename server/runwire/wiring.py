@@ -42,6 +42,8 @@ from runwire.engine.recovery import Reaper
 from runwire.engine.saved_tests import SavedTests
 from runwire.engine.user_engine import EngineParts
 from runwire.engine.waiting import Waiting, build_waiting
+from runwire.engine.webhook_sender import WebhookSender
+from runwire.engine.webhooks import WebhookDelivery
 from runwire.errors import StartupIncomplete
 from runwire.ids import new_id
 from runwire.persistence import data_folder, database
@@ -60,7 +62,10 @@ from runwire.persistence.saved import SqlSavedStore
 from runwire.persistence.test_runs import SqlTestRunStore
 from runwire.persistence.traversals import DiskTraversalStore
 from runwire.persistence.user_store import SqlUserStore, create_token, knows_token
+from runwire.persistence.webhooks import SqlWebhookStore
 from runwire.persistence.writer import LogWriter
+from runwire.protocol.addresses import Allowed, allowed_by
+from runwire.protocol.webhooks import check_url
 from runwire.runs.limits import QueueLimits, RunningLimits, limits_of_server
 from runwire.runs.state import RunStatus
 from runwire.settings import Settings
@@ -108,6 +113,7 @@ class Storage:
     traversals: DiskTraversalStore
     conversations: SqlConversationStore
     files: DiskFileStore
+    webhooks: SqlWebhookStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,7 @@ class Execution:
     drain: Drain
     keeper: LeaseKeeper
     conversations: Conversations
+    webhooks: WebhookDelivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +198,14 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
                     execution.presence.watch(run, bridge.followers_of(run.run_id))
             execution.keeper.start()
             execution.conversations.start()
+            execution.webhooks.start()
             services.vitals.loop_lag.start()
             yield Core(services, execution.drain)
         finally:
             services.vitals.loop_lag.stop()
             execution.waiting.close()
             execution.keeper.close()
+            await execution.webhooks.close()
             await execution.conversations.close()
             execution.dispatcher.retire_idle()
             if storage.writer.close(WRITER_CLOSE_S):
@@ -249,6 +258,7 @@ def open_storage(
         ),
         traversals=traversals,
         conversations=SqlConversationStore(writer, readers, store.record_of, purge),
+        webhooks=SqlWebhookStore(writer, readers, clock, store.record_of),
         files=DiskFileStore(data_folder.files_folder(settings.data_path), writer, read_engine, clock, file_limits),
     )
 
@@ -273,6 +283,7 @@ def build_execution(
         cleanup_timeout_s=settings.cleanup_timeout_s,
         limits=limits_of_server(settings),
         max_attempts=settings.max_attempts,
+        check_webhook_url=partial(check_url, allowed=webhook_rules(settings)),
         request_stop=lambda run_id, reason: dispatcher.request_stop(run_id, reason),
     )
     engines = ExecutionEngineFactory(
@@ -295,6 +306,13 @@ def build_execution(
     conversations = Conversations(
         storage.conversations, store, bridge, cancel, stop_timeout_s=settings.cancel_grace_s + STOP_SLACK_S
     )
+    webhooks = WebhookDelivery(
+        storage.webhooks,
+        WebhookSender(webhook_rules(settings), settings.webhook_timeout_s),
+        clock,
+        attempts=settings.webhook_attempts,
+        first_retry_s=settings.webhook_retry_s,
+    )
     presence = DisconnectWatch(loop, cancel, settings.disconnect_cancel_s)
     waiting = build_waiting(
         bridge,
@@ -311,6 +329,7 @@ def build_execution(
     bridge.observe(dispatcher.on_published)
     bridge.observe(presence.on_published)
     bridge.observe(conversations.on_published)
+    bridge.observe(webhooks.on_published)
     bridge.observe(partial(_on_turn, storage.artifacts.forget, attempts))
     bridge.observe_presence(presence.on_presence)
     return Execution(
@@ -335,7 +354,13 @@ def build_execution(
             on_dead=lambda dead: _on_loop(loop, reaper.reap, dead),
         ),
         conversations=conversations,
+        webhooks=webhooks,
     )
+
+
+def webhook_rules(settings: Settings) -> Allowed:
+    """Return where webhooks may go. Raises ConfigurationError."""
+    return allowed_by("webhook_allow", settings.webhook_allow)
 
 
 def build_services(
@@ -365,6 +390,8 @@ def build_services(
         artifacts=storage.artifacts,
         traversals=storage.traversals,
         files=storage.files,
+        webhooks=storage.webhooks,
+        check_webhook_url=partial(check_url, allowed=webhook_rules(settings)),
         authenticator=StoredIdentity(storage.users, clock),
         connections=connections,
         presence=execution.presence,

@@ -404,3 +404,21 @@ def test_the_blocking_client_has_the_same_files(server: Server) -> None:
         assert b"".join(runwire.files.download(stored.id)) == b"abc"
         assert stored in list(runwire.files.list())
         runwire.files.delete(stored.id)
+
+
+async def test_webhooks_are_added_listed_and_removed(runwire: AsyncRunwire) -> None:
+    added = await runwire.webhooks.add("ci", "https://ci.example/hook", statuses=["FAILED"])
+    assert added.secret is not None
+    assert [(one.id, one.secret) for one in await runwire.webhooks.list()] == [(added.id, None)]
+    assert [one async for one in runwire.webhooks.deliveries(added.id)] == []
+    await runwire.webhooks.delete(added.id)
+    with pytest.raises(InvalidInput, match="not public"):
+        await runwire.webhooks.add("bad", "https://127.0.0.1/")
+
+
+def test_the_blocking_client_has_the_same_webhooks(server: Server) -> None:
+    with Runwire(server.url, server.token) as runwire:
+        added = runwire.webhooks.add("blocking", "https://ci.example/hook")
+        assert [one.name for one in runwire.webhooks.list()] == ["blocking"]
+        assert list(runwire.webhooks.deliveries(added.id)) == []
+        runwire.webhooks.delete(added.id)

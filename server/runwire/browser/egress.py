@@ -17,8 +17,9 @@ from collections import deque
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from runwire.browser.egress_policy import PROXY_HEADER, Address, EgressPolicy, as_address, host_and_port
+from runwire.browser.egress_policy import PROXY_HEADER, EgressPolicy, host_and_port
 from runwire.errors import BrowserError
+from runwire.protocol.addresses import Address, as_address
 
 MAX_HEAD = 65_536
 """Most bytes of a request's head; Chromium itself sends at most 256 KiB, sites accept 8 to 64."""

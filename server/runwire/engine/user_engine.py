@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from runwire.contracts.actors import OwnedRun, User
 from runwire.contracts.run_store import Created, RunStore
@@ -25,8 +25,9 @@ from runwire.protocol.codec import encode_value
 from runwire.protocol.commands import StartRun
 from runwire.protocol.references import file_ids_in
 from runwire.protocol.transcript import first_words
+from runwire.protocol.webhooks import StartWebhook
 from runwire.runs.limits import RunLimits
-from runwire.runs.record import ClaimedRun, NewRun, Outcome
+from runwire.runs.record import ClaimedRun, NewRun, Outcome, StartReceiver
 from runwire.runs.state import RunStatus
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class EngineParts:
     limits: RunLimits
     max_attempts: int
     request_stop: Callable[[str, StopReason], bool]
+    check_webhook_url: Callable[[str], None]
 
 
 class UserExecutionEngine:
@@ -108,7 +110,14 @@ class UserExecutionEngine:
             max_attempts=(spec.retry and spec.retry.max_attempts) or self._parts.max_attempts,
             limits=command.limits or None,
             file_ids=file_ids_in(command.input, encoded),
+            webhook=self._receiver(command.webhook),
         )
+
+    def _receiver(self, webhook: StartWebhook | UnsetType) -> StartReceiver | None:
+        if webhook is UNSET:
+            return None
+        self._parts.check_webhook_url(webhook.url)
+        return StartReceiver(webhook.url, webhook.secret_name)
 
     async def cancel(self, run: OwnedRun) -> RunStatus:
         """Store the wish to cancel and deliver it; returns the status at that moment. CANCELLED comes when the work has

@@ -47,7 +47,9 @@ _DELETE_THREAD = "DELETE FROM threads WHERE id = ?"
 _DELETE_TEXTS = "DELETE FROM search_texts WHERE thread_id = ?"
 _DELETE_RUN_TEXT = "DELETE FROM search_texts WHERE run_id = ?"
 _DOOM = f"UPDATE runs SET owner_id = '{DOOMED}', thread_id = '{DOOMED}' WHERE "
-_FORGET_NOTE = "DELETE FROM unindexed WHERE run_id IN (SELECT id FROM runs WHERE {0} = ?)"
+_FORGET = "DELETE FROM {0} WHERE run_id IN (SELECT id FROM runs WHERE {1} = ?)"
+_TO_COME = ("unindexed", "webhook_deliveries")
+"""What would still be done with a run: it is not, once the run is deleted."""
 
 
 class SqlConversationStore:
@@ -144,7 +146,8 @@ class SqlConversationStore:
             live = tx.run(_LIVE_RUNS, (thread_id,)).fetchall()
             if live:
                 raise Conflict(f"{len(live)} runs of the thread have not ended", live=[row[0] for row in live[:100]])
-            tx.run(_FORGET_NOTE.format("thread_id"), (thread_id,))
+            for table in _TO_COME:
+                tx.run(_FORGET.format(table, "thread_id"), (thread_id,))
             tx.run(_DELETE_TEXTS, (thread_id,))
             tx.run(_DELETE_THREAD, (thread_id,))
             tx.run(_DOOM + "thread_id = ?", (thread_id,))
@@ -162,7 +165,8 @@ class SqlConversationStore:
             if head.status not in TERMINAL:
                 raise Conflict(f"the run is {head.status}; cancel it and wait for its end", status=head.status.value)
             tx.flush()
-            tx.run(_FORGET_NOTE.format("id"), (run_id,))
+            for table in _TO_COME:
+                tx.run(_FORGET.format(table, "id"), (run_id,))
             tx.run(_DELETE_RUN_TEXT, (run_id,))
             tx.run(_DOOM + "id = ?", (run_id,))
 

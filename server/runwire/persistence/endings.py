@@ -15,6 +15,19 @@ import msgspec
 _ENDED = "SELECT value FROM json_each(?)"
 TOUCH_THREADS = f"UPDATE threads SET active_ms = ? WHERE id IN (SELECT thread_id FROM runs WHERE id IN ({_ENDED}))"
 NOTE_UNINDEXED = f"INSERT INTO unindexed (run_id) {_ENDED} WHERE true ON CONFLICT (run_id) DO NOTHING"
+_DELIVER = "INSERT INTO webhook_deliveries (id, run_id, webhook_id, owner_id, status, attempts, next_ms, created_ms) "
+DELIVER_TO_WEBHOOKS = (
+    f"{_DELIVER}SELECT r.id || '.' || r.epoch || '.' || w.id, r.id, w.id, w.owner_id, 'PENDING', 0, ?, ?"
+    f" FROM runs r JOIN webhooks w ON w.id IN (SELECT id FROM webhooks WHERE owner_id = r.owner_id"
+    " UNION SELECT id FROM webhooks WHERE everyone)"
+    f" WHERE r.id IN ({_ENDED})"
+    " AND (w.statuses IS NULL OR r.status IN (SELECT value FROM json_each(w.statuses)))"
+    " AND (w.agents IS NULL OR r.agent IN (SELECT value FROM json_each(w.agents)))"
+)
+DELIVER_TO_STARTER = (
+    f"{_DELIVER}SELECT r.id || '.' || r.epoch, r.id, '', r.owner_id, 'PENDING', 0, ?, ?"
+    f" FROM run_webhooks s JOIN runs r ON r.id = s.run_id WHERE s.run_id IN ({_ENDED})"
+)
 
 
 def record_endings(connection: sqlite3.Connection, run_ids: Sequence[str], now_ms: int) -> None:
@@ -22,3 +35,5 @@ def record_endings(connection: sqlite3.Connection, run_ids: Sequence[str], now_m
     ended = msgspec.json.encode(run_ids).decode()
     connection.execute(TOUCH_THREADS, (now_ms, ended))
     connection.execute(NOTE_UNINDEXED, (ended,))
+    for statement in (DELIVER_TO_WEBHOOKS, DELIVER_TO_STARTER):
+        connection.execute(statement, (now_ms, now_ms, ended))

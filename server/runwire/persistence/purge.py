@@ -23,7 +23,17 @@ DOOMED = ""
 ENTRIES_A_PORTION = 2_000
 """Entries deleted in one transaction: the writer is held for a few ms."""
 
-TABLES_OF_A_RUN = ("artifacts", "entries", "file_uses", "input_requests", "search_texts", "test_runs", "unindexed")
+TABLES_OF_A_RUN = (
+    "artifacts",
+    "entries",
+    "file_uses",
+    "input_requests",
+    "run_webhooks",
+    "search_texts",
+    "test_runs",
+    "unindexed",
+    "webhook_deliveries",
+)
 """Every table with a column ``run_id``; a test holds this equal to the schema."""
 
 _NEXT = "SELECT id FROM runs WHERE owner_id = ? LIMIT 1"

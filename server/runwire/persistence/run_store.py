@@ -21,6 +21,7 @@ from runwire.errors import FenceLost, InvalidInput, NotFound, RunIdTaken
 from runwire.persistence.claims import Claimer
 from runwire.persistence.file_uses import check_files, note_uses
 from runwire.persistence.reader import ReaderPool
+from runwire.persistence.start_webhooks import note_webhook, secret_for
 from runwire.persistence.transaction import Head, Transaction, stored_limits
 from runwire.persistence.writer import Call, LogWriter
 from runwire.protocol.entries import outcome_data, state_data
@@ -97,9 +98,12 @@ class SqlRunStore:
             self._claimer.queued + sum(tx.created_by.values()),
         )
         admit(counts, self._limits)
+        secret = secret_for(tx, new) if new.webhook is not None else None
         tx.insert_run(new, self._claimer.ranks.next_rank(new.owner_id, new.priority))
         if new.file_ids:
             note_uses(tx, new)
+        if new.webhook is not None:
+            note_webhook(tx, new, secret)
         return Created(OwnedRun(self._fresh_record(new, tx.now_ms), actor), existed=False)
 
     def _fresh_record(self, new: NewRun, now_ms: int) -> RunRecord:

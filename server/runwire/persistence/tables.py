@@ -89,6 +89,62 @@ class FileUseRow(SQLModel, table=True):
     file_id: str = Field(primary_key=True, index=True)
 
 
+class WebhookRow(SQLModel, table=True):
+    """Somebody who is told of the ends of runs. ``statuses`` and ``agents`` are JSON arrays, NULL for all."""
+
+    __tablename__ = "webhooks"
+    __table_args__ = (
+        Index("ix_webhooks_owner", "owner_id", "name", unique=True),
+        Index("ix_webhooks_everyone", "id", sqlite_where=text("everyone"), postgresql_where=text("everyone")),
+    )
+    id: str = Field(primary_key=True)
+    owner_id: str
+    name: str
+    url: str
+    secret: str
+    statuses: str | None = None
+    agents: str | None = None
+    everyone: bool = False
+    created_ms: int = Field(sa_type=_MS)
+
+
+class RunWebhookRow(SQLModel, table=True):
+    """Whom one start wants to be told of its end."""
+
+    __tablename__ = "run_webhooks"
+    run_id: str = Field(primary_key=True)
+    url: str
+    secret: str | None = None
+
+
+class WebhookDeliveryRow(SQLModel, table=True):
+    """The outbox and its log: written with a run's terminal entry, so that no crash loses a delivery. ``webhook_id`` is
+    empty if the run's own start asked for it."""
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        Index(
+            "ix_webhook_deliveries_due",
+            "next_ms",
+            sqlite_where=text("status = 'PENDING'"),
+            postgresql_where=text("status = 'PENDING'"),
+        ),
+        Index("ix_webhook_deliveries_webhook", "webhook_id", "created_ms", "id"),
+        Index("ix_webhook_deliveries_run", "run_id"),
+    )
+    id: str = Field(primary_key=True)
+    run_id: str
+    webhook_id: str
+    owner_id: str
+    status: str
+    attempts: int
+    next_ms: int = Field(sa_type=_MS)
+    answer: int | None = None
+    error: str | None = None
+    created_ms: int = Field(sa_type=_MS)
+    done_ms: int | None = Field(default=None, sa_type=_MS)
+
+
 class SearchTextRow(SQLModel, table=True):
     """What can be searched: the words of one run, or a title (``run_id`` is NULL). ``owner`` is the owner as one word
     of the index. Triggers of the migration keep the full-text table ``search_fts`` in step."""

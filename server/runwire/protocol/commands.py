@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from runwire.errors import BadCommand, InvalidInput
+from runwire.protocol.webhooks import StartWebhook
 from runwire.runs.limits import RunLimits
 from runwire.runs.state import Priority
 
@@ -36,6 +37,7 @@ class StartRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     timeout_s: Annotated[float, Meta(gt=0, le=86_400)] | UnsetType = UNSET
     on_disconnect: Literal["continue", "cancel"] = "continue"
     limits: RunLimits | UnsetType = UNSET
+    webhook: StartWebhook | UnsetType = UNSET
 
     def body_hash(self, encoded_input: bytes) -> str:
         """Return what identifies this request besides its id (protocol, L7: same owner and same body → the same
@@ -45,6 +47,8 @@ class StartRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         parts += ["" if value is UNSET else str(value) for value in (self.thread_id, self.timeout_s)]
         if self.limits is not UNSET:
             parts.append(msgspec.json.encode(self.limits).decode())
+        if self.webhook is not UNSET:
+            parts.append(msgspec.json.encode(self.webhook).decode())
         digest = hashlib.sha256("\x00".join(parts).encode() + b"\x00")
         digest.update(encoded_input)
         return digest.hexdigest()

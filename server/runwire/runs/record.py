@@ -48,6 +48,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class StartReceiver:
+    """Whom a start wants to be told of its end; ``secret_name`` says which of the owner's secrets signs that."""
+
+    url: str
+    secret_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class NewRun:
     """A run that somebody asked for, checked and complete, not yet stored.
 
@@ -56,7 +64,7 @@ class NewRun:
     ``timeout_s`` counts RUNNING only, in seconds; ``limits`` are the others that the start asked for. ``parent_id``
     is the run that starts this one, ``parent_fence`` its right to; ``retry_of`` the run that it repeats, from behind
     its entry ``from_seq`` if it is a fork. ``first_words`` is what a new thread is called; ``file_ids`` are the files
-    that the input names.
+    that the input names; ``webhook`` is who else is told of its end.
     """
 
     run_id: str
@@ -80,6 +88,7 @@ class NewRun:
     retry_of: str | None = None
     from_seq: int | None = None
     file_ids: tuple[str, ...] = ()
+    webhook: StartReceiver | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from runwire.protocol.close_codes import CloseCode
 from runwire.protocol.commands import Answer, PauseQueue, StartRun
 from runwire.protocol.saved_tests import ChangeConfiguration, ChangeTask, Execute, SaveConfiguration, SaveTask
 from runwire.protocol.schema import commands_schema, documents, frames_schema
+from runwire.protocol.webhooks import AddWebhook
 from runwire.web.endpoints.login import Login
 from runwire.web.endpoints.threads import ChangeThread
 from runwire.web.routes import DOORS, Door
@@ -23,6 +24,7 @@ _BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
     ("POST", "/v1/runs"): StartRun,
     ("POST", "/v1/login"): Login,
     ("PATCH", "/v1/threads/{thread_id}"): ChangeThread,
+    ("POST", "/v1/webhooks"): AddWebhook,
     ("POST", "/v1/queue/pause"): PauseQueue,
     ("POST", "/v1/queue/resume"): PauseQueue,
     ("POST", "/v1/runs/{run_id}/respond"): Answer,

@@ -31,6 +31,7 @@ from runwire.web.endpoints import (
     test_runs,
     threads,
     traversal,
+    webhooks,
 )
 from runwire.web.endpoints.command_socket import command_socket
 from runwire.web.endpoints.follow_socket import follow_socket
@@ -74,6 +75,11 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/v1/runs/{run_id}/artifacts/{artifact_id}", artifacts.get_artifact, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/artifacts.zip", artifacts.get_artifacts_zip, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/traversal", traversal.get_traversal, Policy.USER),
+    Door("GET", "/v1/runs/{run_id}/deliveries", webhooks.list_run_deliveries, Policy.USER),
+    Door("POST", "/v1/webhooks", webhooks.add_webhook, Policy.USER),
+    Door("GET", "/v1/webhooks", webhooks.list_webhooks, Policy.USER),
+    Door("DELETE", "/v1/webhooks/{webhook_id}", webhooks.delete_webhook, Policy.USER),
+    Door("GET", "/v1/webhooks/{webhook_id}/deliveries", webhooks.list_deliveries, Policy.USER),
     Door("POST", "/v1/files", files.put_file, Policy.USER, upload=True),
     Door("GET", "/v1/files", files.list_files, Policy.USER),
     Door("GET", "/v1/files/{file_id}", files.get_file, Policy.USER),

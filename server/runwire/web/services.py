@@ -20,6 +20,7 @@ from runwire.contracts.browser import BrowserPool
 from runwire.contracts.files import FileStore
 from runwire.contracts.run_store import Created, RunStore
 from runwire.contracts.traversals import TraversalStore
+from runwire.contracts.webhooks import WebhookStore
 from runwire.engine.answers import AnswerDesk
 from runwire.engine.bridge import AgentWebSocketBridge
 from runwire.engine.conversations import Conversations
@@ -56,6 +57,8 @@ class Services:
     artifacts: ArtifactStore
     traversals: TraversalStore
     files: FileStore
+    webhooks: WebhookStore
+    check_webhook_url: Callable[[str], None]
     authenticator: Authenticator
     connections: Connections
     presence: DisconnectWatch

@@ -32,6 +32,7 @@ from runwire_client.people import InputRequest, InputResponse, input_request, in
 from runwire_client.queueing import AgentLoad, CancelledRuns, Operator, Pause, QueuePlace, QueueStatus, UserLoad
 from runwire_client.records import Agent, Health, Run, RunRecord, RunResult
 from runwire_client.timing import Clock, Timing
+from runwire_client.webhooks import Delivery, Webhook
 
 __all__ = [
     "Agent",
@@ -41,6 +42,7 @@ __all__ = [
     "Clock",
     "Connected",
     "Conversation",
+    "Delivery",
     "Entry",
     "Event",
     "Frame",
@@ -69,6 +71,7 @@ __all__ = [
     "Timing",
     "UserLoad",
     "Verdict",
+    "Webhook",
     "errors",
     "input_request",
     "input_response",

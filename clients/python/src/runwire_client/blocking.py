@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from runwire_client.blocking_parts import BlockingConversations, BlockingFiles, BlockingOperator
+from runwire_client.blocking_parts import BlockingConversations, BlockingFiles, BlockingOperator, BlockingWebhooks
 from runwire_client.client import AsyncRunwire
 from runwire_client.credentials import TokenSource
 from runwire_client.entries import Item
@@ -122,6 +122,11 @@ class Runwire:
     def files(self) -> BlockingFiles:
         """The user's files."""
         return BlockingFiles(self._async.files, self._wait, self._each)
+
+    @property
+    def webhooks(self) -> BlockingWebhooks:
+        """Whom the server tells of the ends of the user's runs."""
+        return BlockingWebhooks(self._async.webhooks, self._wait, self._each)
 
     def _each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
         """Yield what an asynchronous generator yields; it is closed with this one."""

@@ -6,12 +6,13 @@ Any thread; no logic: each method waits for the other's on the client's private 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 from typing import Any, BinaryIO, Final, Protocol, TypeVar
 
 from runwire_client.conversations import Conversation, Conversations, ExportFormat
 from runwire_client.files import Files, StoredFile
 from runwire_client.queueing import CancelledRuns, Operator
+from runwire_client.webhooks import Delivery, Webhook, Webhooks
 
 T = TypeVar("T")
 
@@ -85,6 +86,33 @@ class BlockingFiles:
     def delete(self, file_id: str) -> None:
         """Remove a file."""
         self._wait(self._parts.delete(file_id))
+
+
+class BlockingWebhooks:
+    """Whom the server tells, as AsyncRunwire.webhooks."""
+
+    def __init__(self, parts: Webhooks, wait: Wait, each: Each) -> None:
+        self._parts = parts
+        self._wait = wait
+        self._each = each
+
+    def add(
+        self, name: str, url: str, *, statuses: Sequence[str] | None = None, agents: Sequence[str] | None = None
+    ) -> Webhook:
+        """Have ``url`` told of the ends of your runs."""
+        return self._wait(self._parts.add(name, url, statuses=statuses, agents=agents))
+
+    def list(self) -> Sequence[Webhook]:
+        """Return them."""
+        return self._wait(self._parts.list())
+
+    def delete(self, webhook_id: str) -> None:
+        """Remove one."""
+        self._wait(self._parts.delete(webhook_id))
+
+    def deliveries(self, webhook_id: str, *, limit: int = 50) -> Iterator[Delivery]:
+        """Yield what was, is or will be delivered to one."""
+        return self._each(self._parts.deliveries(webhook_id, limit=limit))
 
 
 async def _pieces(file: BinaryIO) -> AsyncGenerator[bytes, None]:

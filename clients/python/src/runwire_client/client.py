@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random as random_source
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -37,6 +37,7 @@ from runwire_client.records import (
 )
 from runwire_client.socket_door import SocketDoor
 from runwire_client.timing import Clock, Random, SystemClock, Timing
+from runwire_client.webhooks import Webhooks
 
 
 class AsyncRunwire:
@@ -81,6 +82,8 @@ class AsyncRunwire:
         """The user's conversations."""
         self.files: Final = Files(self._http)
         """The user's files."""
+        self.webhooks: Final = Webhooks(self._http)
+        """Whom the server tells of the ends of the user's runs."""
 
     async def __aenter__(self) -> Self:
         self._http.open()
@@ -105,6 +108,7 @@ class AsyncRunwire:
         priority: Literal["high", "normal", "low"] = "normal",
         timeout_s: float | None = None,
         on_disconnect: Literal["continue", "cancel"] = "continue",
+        webhook: Mapping[str, str] | None = None,
     ) -> Run:
         """Start a run; it goes on whether or not anybody follows it.
 
@@ -117,6 +121,7 @@ class AsyncRunwire:
             priority: the class in which it waits.
             timeout_s: seconds that it may be RUNNING; default the server's.
             on_disconnect: ``cancel`` ends it when nobody has followed it for 15 s.
+            webhook: ``{"url": …, "secret_name": …}``: whom to tell of its end, and the webhook whose secret signs that.
 
         Raises:
             InvalidInput: a value is refused; RunIdTaken: the id names another run; OverCapacity: too many wait.
@@ -128,7 +133,7 @@ class AsyncRunwire:
             "priority": priority,
             "on_disconnect": on_disconnect,
         }
-        body |= _given(thread_id=thread_id, timeout_s=timeout_s)
+        body |= _given(thread_id=thread_id, timeout_s=timeout_s, webhook=webhook)
         return read_started(await self._http.call("POST", "/v1/runs", body=body))
 
     async def cancel(self, run_id: str) -> None:
