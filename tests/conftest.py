@@ -70,9 +70,16 @@ def data(make_data: Callable[[], Path]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(make_data: Callable[[], Path]) -> Iterator[EmbeddedServer]:
+def isolation(request: pytest.FixtureRequest) -> str:
+    """Where a module's servers execute agents: ``thread`` unless it says ``EVERY_ISOLATION``."""
+    chosen: str = getattr(request, "param", "thread")
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def server(make_data: Callable[[], Path], isolation: str) -> Iterator[EmbeddedServer]:
     """A server with ordinary settings, shared by a module's tests: leave no run behind."""
-    running = EmbeddedServer(settings_for(make_data()))
+    running = EmbeddedServer(settings_for(make_data(), isolation=isolation))
     try:
         yield running.start()
     finally:
@@ -80,12 +87,12 @@ def server(make_data: Callable[[], Path]) -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture
-def make_server(make_data: Callable[[], Path]) -> Iterator[MakeServer]:
+def make_server(make_data: Callable[[], Path], isolation: str) -> Iterator[MakeServer]:
     """Return a function that starts a server with the given settings; it ends after the test."""
     started: list[EmbeddedServer] = []
 
     def make(data: Path | None = None, **settings: object) -> EmbeddedServer:
-        made = EmbeddedServer(settings_for(data or make_data(), **settings))
+        made = EmbeddedServer(settings_for(data or make_data(), **{"isolation": isolation, **settings}))
         started.append(made)
         return made.start()
 

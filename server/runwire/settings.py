@@ -100,6 +100,31 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Seconds, Meta(description="age from which `db prune` removes a file that no run uses, seconds")
     ] = 604_800.0
 
+    isolation: Annotated[
+        Literal["thread", "process"],
+        Meta(description="where agents that do not say it themselves are executed: a thread each, or a process each"),
+    ] = "thread"
+    process_environment: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="environment variables that runs in processes of their own see, comma-separated; "
+            "* stands for anything"
+        ),
+    ] = ("PATH", "HOME", "USER", "LANG", "LC_*", "TZ", "VIRTUAL_ENV", "SSL_CERT_*", "PLAYWRIGHT_BROWSERS_PATH")
+    process_cpu_s: Annotated[
+        Seconds, Meta(description="CPU time of all processes of a run that has its own, seconds")
+    ] = 3600.0
+    process_memory_bytes: Annotated[Bytes, Meta(description="the same for their resident memory, bytes")] = 2 * 1024**3
+    process_count: Annotated[Count, Meta(description="the same for their number")] = 64
+    process_file_bytes: Annotated[Bytes, Meta(description="size of one file that such a run writes, bytes")] = 1024**3
+    process_open_files: Annotated[int, Meta(ge=32, description="open files of each process of such a run")] = 1024
+    process_output_bytes: Annotated[
+        Bytes, Meta(description="what is kept of such a run's standard output and error, bytes")
+    ] = 1024 * 1024
+    stuck_threads_most: Annotated[
+        Count, Meta(description="threads lost to code that does not stop, above which no run gets a thread")
+    ] = 20
+
     idle_timeout_s: Annotated[
         Seconds, Meta(description="silence after which a socket that did not ask to follow is closed 1001, seconds")
     ] = 30.0

@@ -259,8 +259,10 @@ class ReplyBox(Generic[T]):
         """Whether the result has come."""
         return self._ready.is_set()
 
-    def wait(self, timeout_s: float) -> T:
-        """Return the value or raise the error. Raises TimeoutError after ``timeout_s`` seconds."""
+    def wait(self, timeout_s: float | None) -> T:
+        """Return the value or raise the error. Raises TimeoutError after ``timeout_s`` seconds; None waits for as long
+        as it takes, for somebody who bounds it otherwise.
+        """
         if not self._ready.wait(timeout_s):
             raise TimeoutError(f"no answer within {timeout_s} s")
         if self._error is not None:

@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from runwire.agents.factory import AgentInstanceFactory
-from runwire.agents.registry import AgentRegistry, installed_agents, named_agent
+from runwire.agents.registry import AgentRegistry, load_agents
 from runwire.auth.identity import StoredIdentity
 from runwire.browser.support import BrowserSupport
 from runwire.clock import Clock, SystemClock
@@ -35,17 +35,20 @@ from runwire.engine.dispatcher import ThreadDispatcher
 from runwire.engine.doorbells import Doorbells
 from runwire.engine.drain import Drain
 from runwire.engine.factory import ExecutionEngineFactory
+from runwire.engine.isolation.process_run import ProcessParts
 from runwire.engine.lease_keeper import LeaseKeeper
 from runwire.engine.presence import DisconnectWatch
 from runwire.engine.questions import QuestionServices
 from runwire.engine.recovery import Reaper
 from runwire.engine.saved_tests import SavedTests
+from runwire.engine.thread_ceiling import ThreadCeiling
 from runwire.engine.user_engine import EngineParts
 from runwire.engine.waiting import Waiting, build_waiting
 from runwire.engine.webhook_sender import WebhookSender
 from runwire.engine.webhooks import WebhookDelivery
 from runwire.errors import StartupIncomplete
 from runwire.ids import new_id
+from runwire.isolated import process_isolation
 from runwire.persistence import data_folder, database
 from runwire.persistence.artifacts import DiskArtifactStore
 from runwire.persistence.claims import Claimer
@@ -123,6 +126,7 @@ class Execution:
     engines: ExecutionEngineFactory
     attempts: AttemptWatch
     dispatcher: ThreadDispatcher
+    ceiling: ThreadCeiling
     presence: DisconnectWatch
     waiting: Waiting
     answers: AnswerDesk
@@ -150,10 +154,7 @@ class Address:
 
 def load_registry(settings: Settings) -> AgentRegistry:
     """Return the installed agents and those named by the settings. Raises ConfigurationError."""
-    registry = AgentRegistry(installed_agents())
-    for path in settings.agents:
-        registry.add(named_agent(path))
-    return registry
+    return load_agents(settings.agents, settings.isolation)
 
 
 @asynccontextmanager
@@ -187,7 +188,8 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
         with startup_step("execution engine factory"):
             browsers = BrowserSupport(settings, lambda: address.origin)
             stack.callback(browsers.close)
-            execution = build_execution(settings, clock, storage, bridge, agents, browsers, limits)
+            processes = stack.enter_context(process_isolation(settings, agents.registry, lambda: address.origin))
+            execution = build_execution(settings, clock, storage, bridge, agents, browsers, limits, processes)
         services = build_services(settings, clock, storage, bridge, agents, browsers, execution)
         storage.readers.start()
         try:
@@ -271,9 +273,11 @@ def build_execution(
     agents: AgentInstanceFactory,
     browsers: BrowserSupport,
     limits: RunningLimits,
+    processes: ProcessParts | None,
 ) -> Execution:
     """Return what executes runs, connected to the bridge; on the loop that it will work with."""
     loop, store, bells = asyncio.get_running_loop(), storage.store, Doorbells()
+    ceiling = ThreadCeiling(settings.stuck_threads_most, lambda: dispatcher.stuck_threads, agents.registry)
     parts = EngineParts(
         store=store,
         agents=agents,
@@ -285,6 +289,8 @@ def build_execution(
         max_attempts=settings.max_attempts,
         check_webhook_url=partial(check_url, allowed=webhook_rules(settings)),
         request_stop=lambda run_id, reason: dispatcher.request_stop(run_id, reason),
+        ceiling=ceiling,
+        processes=processes,
     )
     engines = ExecutionEngineFactory(
         bridge, parts, event_bytes=settings.event_bytes, events_per_run=settings.events_per_run
@@ -336,6 +342,7 @@ def build_execution(
         engines=engines,
         attempts=attempts,
         dispatcher=dispatcher,
+        ceiling=ceiling,
         presence=presence,
         waiting=waiting,
         answers=AnswerDesk(storage.inbox, bells),
@@ -374,7 +381,7 @@ def build_services(
 ) -> Services:
     """Return what the doors may reach."""
     connections = Connections()
-    health = partial(_health, settings, storage, execution.dispatcher)
+    health = partial(_health, settings, storage, execution)
     saved = SqlSavedStore(storage.writer, storage.readers)
     test_runs = SqlTestRunStore(storage.writer, storage.readers, storage.store)
     return Services(
@@ -428,19 +435,21 @@ def _on_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *ar
         return
 
 
-def _health(settings: Settings, storage: Storage, dispatcher: ThreadDispatcher) -> dict[str, Any]:
+def _health(settings: Settings, storage: Storage, execution: Execution) -> dict[str, Any]:
     problems = []
     if storage.writer.failure is not None:
         problems.append(f"the database cannot be written: {storage.writer.failure}")
     if not storage.writer.alive:
         problems.append("the thread that writes has ended: restart the server, and report its log")
+    if (stuck := execution.ceiling.problem()) is not None:
+        problems.append(stuck)
     queue = storage.queue.state
     return {
         "problems": problems,
         "running": queue.running,
         "queued": queue.queued,
         "paused": {"queue": queue.pauses.everything, "agents": sorted(queue.pauses.agents)},
-        "stuck_threads": dispatcher.stuck_threads,
+        "stuck_threads": execution.dispatcher.stuck_threads,
         "wal_bytes": database.wal_bytes(database.database_file(settings.data_path)),
     }
 

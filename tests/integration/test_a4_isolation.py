@@ -10,7 +10,10 @@ from websockets.exceptions import InvalidStatus
 from runwire.engine.user_engine import UserExecutionContext
 from tests.support.embedded import EmbeddedServer
 from tests.support.gates import Gate, new_gate
+from tests.support.isolation import EVERY_ISOLATION
 from tests.support.sockets import Socket, conversing, following, log_of, said
+
+pytestmark = EVERY_ISOLATION
 
 
 def test_a4_engines_and_emitters_are_never_shared(server: EmbeddedServer) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from tests.support.embedded import EmbeddedServer
-from tests.support.gates import Gate
 from tests.support.http import ended, start
+from tests.support.isolation import EVERY_ISOLATION
 from tests.support.sockets import conversing, log_of
+
+pytestmark = EVERY_ISOLATION
 
 
 async def _finished(server: EmbeddedServer, agent: str, input: Any = None, **more: Any) -> list[dict[str, Any]]:
@@ -53,12 +55,6 @@ async def test_a_plain_function(server: EmbeddedServer) -> None:
     assert _text(entries) == "plain words"
     assert _types(entries)[-1] == "TEXT_MESSAGE_END"
     assert entries[-1]["data"]["result"] == {"input": {"x": 1}, "flushed": 6}
-
-
-async def test_runners_are_daemon_threads(server: EmbeddedServer) -> None:
-    entries = await _finished(server, "facts")
-    assert entries[-1]["data"]["result"]["daemon"] is True
-    assert entries[-1]["data"]["result"]["thread"].startswith("runwire-runner-")
 
 
 FAILURES = [
@@ -105,17 +101,6 @@ async def test_a_test_that_was_carried_through_succeeds_with_its_verdict(
     end = (await _finished(server, "scripted", {"steps": steps}))[-1]["data"]
     assert (end["status"], end["verdict"]) == ("SUCCEEDED", verdict)
     assert end["result"] == {"passed": 1 + (second == "PASSED"), "total": 2}
-
-
-async def test_b3_a_thread_with_a_busy_worker_serves_no_other_run(server: EmbeddedServer, gate: Gate) -> None:
-    """Clean runs of one user and agent share a thread; after one that left a worker behind, a new one is made."""
-    runners = []
-    for input in ({}, {}, {"gate": gate.name}, {}):
-        result = (await _finished(server, "leaves-worker", input))[-1]["data"]["result"]
-        assert result["worker_is_daemon"] is True
-        runners.append(result["runner"])
-    assert runners[0] == runners[1] == runners[2]
-    assert runners[3] != runners[2]
 
 
 async def test_a_task_left_behind_is_not_waited_for(server: EmbeddedServer) -> None:

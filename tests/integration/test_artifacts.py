@@ -13,6 +13,9 @@ from runwire.runs.limits import RunLimits
 from tests.conftest import MakeServer
 from tests.support.embedded import EmbeddedServer
 from tests.support.http import ended, problem_of, start
+from tests.support.isolation import EVERY_ISOLATION
+
+pytestmark = EVERY_ISOLATION
 
 
 async def _saved(server: EmbeddedServer, *wishes: dict[str, Any]) -> tuple[str, list[Any]]:

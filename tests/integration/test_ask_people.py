@@ -17,8 +17,11 @@ from tests.support.deadlines import eventually_async
 from tests.support.embedded import EmbeddedServer
 from tests.support.gates import Gate
 from tests.support.http import ended, problem_of, start
+from tests.support.isolation import EVERY_ISOLATION
 from tests.support.people import asked, settled, waiting
 from tests.support.sockets import conversing, statuses
+
+pytestmark = EVERY_ISOLATION
 
 COLOUR = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}, "required": ["colour"]}
 

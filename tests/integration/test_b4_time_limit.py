@@ -11,7 +11,10 @@ from tests.conftest import MakeServer
 from tests.support.deadlines import eventually_async
 from tests.support.gates import Gate
 from tests.support.http import ended, start
+from tests.support.isolation import EVERY_ISOLATION
 from tests.support.sockets import following, log_of
+
+pytestmark = EVERY_ISOLATION
 
 HANG = {"steps": [{"text": "begun"}, {"hang": "async"}]}
 GRACE_S = 0.3

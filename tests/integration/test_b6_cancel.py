@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
 from tests.conftest import MakeServer
 from tests.support.database import assert_log_is_whole
 from tests.support.deadlines import eventually_async
 from tests.support.embedded import EmbeddedServer
 from tests.support.gates import Gate
 from tests.support.http import ended, start
+from tests.support.isolation import EVERY_ISOLATION
 from tests.support.sockets import conversing, statuses
+
+pytestmark = EVERY_ISOLATION
 
 HANG = {"steps": [{"text": "begun"}, {"hang": "async"}]}
 GRACE_S = 0.3
@@ -88,33 +89,3 @@ async def test_the_wish_is_stored_before_the_answer(server: EmbeddedServer, gate
         assert (view["status"], view["cancel_requested"]) == ("RUNNING", True)
         gate.open()
         assert (await ended(server, run_id))["status"] == "CANCELLED"
-
-
-@pytest.mark.parametrize("agent", ["swallows", "blocked"])
-async def test_work_that_does_not_stop_is_given_up_after_the_grace(
-    make_server: MakeServer, gate: Gate, agent: str
-) -> None:
-    server = make_server(cancel_grace_s=GRACE_S, max_running=1)
-    async with server.http() as http:
-        run_id = await start(http, agent, {"gate": gate.name})
-        await eventually_async(lambda: server.status(run_id) == "RUNNING", "it runs")
-        await http.post(f"/v1/runs/{run_id}/cancel")
-        end = await ended(server, run_id)
-        assert (end["status"], end["error"]["code"]) == ("FAILED", "stuck_thread")
-        assert (await ended(server, await start(http, "echo", "next")))["status"] == "SUCCEEDED", "its place is free"
-        assert (await http.get("/readyz")).json()["stuck_threads"] == 1
-
-
-async def test_a_given_up_thread_writes_nothing_any_more(make_server: MakeServer, gate: Gate) -> None:
-    """Its fence is gone: what it says and how it ends comes too late (protocol, L5)."""
-    server = make_server(cancel_grace_s=GRACE_S)
-    async with server.http() as http:
-        run_id = await start(http, "blocked", {"gate": gate.name})
-        assert await asyncio.to_thread(gate.arrived.wait, 2)
-        await http.post(f"/v1/runs/{run_id}/cancel")
-        await ended(server, run_id)
-        stored = server.frames(run_id)
-        gate.open()
-        await eventually_async(lambda: server.services.health()["stuck_threads"] == 0, "the thread ends")
-        await ended(server, await start(http, "echo", "a later commit"))
-    assert server.frames(run_id) == stored

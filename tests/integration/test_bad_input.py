@@ -11,8 +11,11 @@ from runwire.web.safe_ws import FRAGMENTS
 from tests.support.database import query
 from tests.support.embedded import EmbeddedServer
 from tests.support.http import ended, problem_of, start
+from tests.support.isolation import EVERY_ISOLATION
 from tests.support.raw import BINARY, CONTINUATION, TEXT, masked_frame, raw_peer
 from tests.support.sockets import conversing, opened
+
+pytestmark = EVERY_ISOLATION
 
 DEEP = "[" * 40 + "]" * 40
 BAD_BODIES: list[tuple[str, bytes]] = [

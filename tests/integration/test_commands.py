@@ -11,8 +11,11 @@ from tests.conftest import MakeServer
 from tests.support.deadlines import eventually_async
 from tests.support.embedded import EmbeddedServer
 from tests.support.gates import Gate
+from tests.support.isolation import EVERY_ISOLATION
 from tests.support.raw import CLOSE, TEXT, raw_peer
 from tests.support.sockets import conversing, following, log_of, opened, said, statuses
+
+pytestmark = EVERY_ISOLATION
 
 NOBODY = "z" * 24
 

@@ -12,7 +12,10 @@ from tests.conftest import MakeServer
 from tests.support.database import assert_log_is_whole, query
 from tests.support.embedded import EmbeddedServer
 from tests.support.http import ended, start
+from tests.support.isolation import EVERY_ISOLATION
 from tests.support.sockets import following, log_of, statuses
+
+pytestmark = EVERY_ISOLATION
 
 FLOOD = {"steps": [{"burst": {"count": 500, "bytes": 30}}]}
 

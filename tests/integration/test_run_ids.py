@@ -10,7 +10,10 @@ import pytest
 from tests.support.database import query
 from tests.support.embedded import EmbeddedServer
 from tests.support.http import ended, problem_of, start
+from tests.support.isolation import EVERY_ISOLATION
 from tests.support.sockets import statuses
+
+pytestmark = EVERY_ISOLATION
 
 BODY: dict[str, Any] = {"agent": "echo", "input": {"a": 1, "b": [2]}, "priority": "high", "thread_id": "t"}
 

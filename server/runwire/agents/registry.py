@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
@@ -21,6 +21,9 @@ from runwire.runs.retry import RetryPolicy
 
 GROUP = "runwire.agents"
 S = TypeVar("S", RetryPolicy, RunLimits)
+
+Isolation = Literal["thread", "process"]
+"""Where an agent's runs are executed: on a thread of the server, or in a process each."""
 
 
 class AgentStyle(StrEnum):
@@ -39,9 +42,10 @@ class AgentSpec:
     instance. ``validate`` raises InvalidInput for input that the agent would refuse, before anything is stored.
     ``recoverable``: may be called again from the start with the same input. ``release_while_waiting``: the run gives
     its slot to another while it waits for a person, and waits for one again before it goes on. ``timeout_s`` overrides
-    the server's default, in seconds; ``limits`` tighten the server's. ``retry`` says which pauses lie between the
-    attempts of a run that fails for a retryable reason; None: there is one attempt. ``version`` is recorded on each
-    run. ``max_running``: how many of its runs may be executed at once; None: as many as the server's.
+    the server's default, in seconds, ``isolation`` its choice of where runs are executed; ``limits`` tighten the
+    server's. ``retry`` says which pauses lie between the attempts of a run that fails for a retryable reason; None:
+    there is one attempt. ``version`` is recorded on each run. ``max_running``: how many of its runs may be executed at
+    once; None: as many as the server's.
     """
 
     name: str
@@ -58,6 +62,7 @@ class AgentSpec:
     limits: RunLimits | None = None
     max_running: int | None = None
     release_while_waiting: bool = False
+    isolation: Isolation | None = None
 
     def __post_init__(self) -> None:
         if self.max_running is not None and self.max_running < 1:
@@ -69,7 +74,7 @@ def spec_of(target: Any, name: str | None = None) -> AgentSpec:
 
     Attributes that it may carry: ``name``, ``description`` (else the docstring's first line), ``input_schema``,
     ``validate_input``, ``recoverable``, ``needs_browser``, ``timeout_s``, ``version``, ``retry``, ``limits``,
-    ``max_running``, ``release_while_waiting``.
+    ``max_running``, ``release_while_waiting``, ``isolation``.
 
     Raises:
         ConfigurationError: it is none of these.
@@ -97,6 +102,7 @@ def spec_of(target: Any, name: str | None = None) -> AgentSpec:
         limits=_declared(chosen, "limits", getattr(target, "limits", None), RunLimits),
         max_running=getattr(target, "max_running", None),
         release_while_waiting=bool(getattr(target, "release_while_waiting", False)),
+        isolation=_isolation(target),
     )
 
 
@@ -111,6 +117,15 @@ def _declared(agent: str, name: str, value: Any, shape: type[S]) -> S | None:
         return None if value is None else msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"the agent {agent!r} has a wrong {name}: {error}") from error
+
+
+def _isolation(target: Any) -> Isolation | None:
+    given = getattr(target, "isolation", None)
+    if given is not None and given not in get_args(Isolation):
+        known = ", ".join(map(repr, get_args(Isolation)))
+        raise ConfigurationError(f"{target!r} has isolation={given!r}; it is one of {known}")
+    isolation: Isolation | None = given
+    return isolation
 
 
 def _instance_call(target: Callable[[], Any]) -> Callable[..., Any]:
@@ -133,7 +148,9 @@ def _style(call: Callable[..., Any]) -> AgentStyle:
 class AgentRegistry:
     """The agents of one server, by name. Read-only once the server runs."""
 
-    def __init__(self, specs: Iterable[AgentSpec] = ()) -> None:
+    def __init__(self, specs: Iterable[AgentSpec] = (), *, isolation: Isolation = "thread") -> None:
+        """``isolation`` is that of agents which name none."""
+        self._isolation = isolation
         self._specs: dict[str, AgentSpec] = {}
         for spec in specs:
             self.add(spec)
@@ -156,6 +173,15 @@ class AgentRegistry:
     def find(self, name: str) -> AgentSpec | None:
         """Return the agent of that name; None for one that is no longer there."""
         return self._specs.get(name)
+
+    def isolation(self, name: str) -> Isolation:
+        """Return where the agent's runs are executed; on a thread if it is no longer there: that tells it so."""
+        spec = self._specs.get(name)
+        return (spec.isolation if spec is not None else None) or self._isolation
+
+    def isolated(self) -> list[AgentSpec]:
+        """Return the agents whose runs have a process each."""
+        return [spec for spec in self if self.isolation(spec.name) == "process"]
 
     def needs_browser(self, name: str) -> bool:
         """Return whether the agent's runs use a browser; False for one that is no longer there."""
@@ -188,6 +214,14 @@ class AgentRegistry:
 
     def __iter__(self) -> Iterator[AgentSpec]:
         return iter(sorted(self._specs.values(), key=lambda spec: spec.name))
+
+
+def load_agents(paths: Iterable[str], isolation: Isolation) -> AgentRegistry:
+    """Return the installed agents and those named as ``module:attribute``. Raises ConfigurationError."""
+    registry = AgentRegistry(installed_agents(), isolation=isolation)
+    for path in paths:
+        registry.add(named_agent(path))
+    return registry
 
 
 def installed_agents() -> Iterator[AgentSpec]:

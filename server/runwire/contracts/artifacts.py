@@ -51,14 +51,18 @@ class RunArtifacts(Protocol):
         """
 
 
-class ArtifactStore(Protocol):
-    """Where artifacts live. Functions may block: call them off the loop."""
+class ArtifactSaver(Protocol):
+    """Takes artifacts of runs. Functions may block: call them off the loop."""
 
     def save(self, run_id: str, *, kind: str, name: str, mime: str, data: bytes, limits: RunLimits = ...) -> Artifact:
         """Store one artifact of ``run_id``, within the limits of the run (default: none), and return it.
 
         Raises TooLarge, LimitExceeded or StorageUnavailable.
         """
+
+
+class ArtifactStore(ArtifactSaver, Protocol):
+    """Where artifacts live."""
 
     def find(self, run_id: str, artifact_id: str) -> tuple[Artifact, Path] | None:
         """Return the artifact and its file, or None. The caller has checked who owns the run."""

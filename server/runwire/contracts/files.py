@@ -53,7 +53,14 @@ class Upload(Protocol):
         """Forget what has come, unless it was finished. Idempotent."""
 
 
-class FileStore(Protocol):
+class FileFinder(Protocol):
+    """Finds files for runs."""
+
+    def find(self, owner_id: str, file_id: str) -> tuple[StoredFile, Path]:
+        """Return a file of that owner and where it lies. Raises NotFound."""
+
+
+class FileStore(FileFinder, Protocol):
     """Where files live."""
 
     def receive(self, owner: User, *, name: str, mime: str) -> Upload:
@@ -62,9 +69,6 @@ class FileStore(Protocol):
         Raises:
             TooLarge: the owner has as many files as allowed.
         """
-
-    def find(self, owner_id: str, file_id: str) -> tuple[StoredFile, Path]:
-        """Return a file of that owner and where it lies. Raises NotFound."""
 
     def list(self, owner: User, *, limit: int, before: str | None) -> FilePage:
         """Return a page of the owner's files. Raises InvalidInput for a page mark that is none."""

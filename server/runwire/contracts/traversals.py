@@ -21,11 +21,15 @@ class RunTraversal(Protocol):
         """
 
 
-class TraversalStore(Protocol):
-    """Where traversals live. Functions may block: call them off the loop."""
+class TraversalSaver(Protocol):
+    """Takes traversals of runs. Functions may block: call them off the loop."""
 
     def save(self, run_id: str, task: str, traversal: Traversal) -> None:
         """Write the run's traversal anew. Raises StorageUnavailable."""
+
+
+class TraversalStore(TraversalSaver, Protocol):
+    """Where traversals live."""
 
     def read(self, run_id: str) -> bytes | None:
         """Return the run's traversal as JSON, or None if it has none. The caller has checked who owns the run.

@@ -11,13 +11,13 @@ from functools import partial
 from typing import Any
 
 from runwire.contracts.agent import Approval, Event
-from runwire.contracts.artifacts import Artifact, ArtifactStore
+from runwire.contracts.artifacts import Artifact, ArtifactSaver
 from runwire.contracts.browser import BrowserPool
-from runwire.contracts.files import FileStore
-from runwire.contracts.traversals import TraversalStore
+from runwire.contracts.files import FileFinder
+from runwire.contracts.traversals import TraversalSaver
 from runwire.engine.cancellation import StopToken
 from runwire.engine.emitter import UserWebSocketEmitter
-from runwire.engine.questions import AttemptQuestions, BlockingQuestions, LiveQuestions, approval_of
+from runwire.engine.questions import Questions, approval_of
 from runwire.engine.run_files import BlockingRunFiles, LiveRunFiles
 from runwire.errors import BrowserUnavailable, LimitExceeded
 from runwire.ids import new_id
@@ -36,9 +36,9 @@ BLOCKING_TIMEOUT_S = 60.0
 class RunServices:
     """What the server lends to every run."""
 
-    artifacts: ArtifactStore
-    traversals: TraversalStore
-    files: FileStore
+    artifacts: ArtifactSaver
+    traversals: TraversalSaver
+    files: FileFinder
     browser: Callable[[], BrowserPool | None]
 
 
@@ -46,7 +46,7 @@ class _Facts:
     """The run's facts and the shapes of its standard events."""
 
     def __init__(
-        self, claimed: ClaimedRun, emitter: UserWebSocketEmitter, stop: StopToken, questions: AttemptQuestions
+        self, claimed: ClaimedRun, emitter: UserWebSocketEmitter, stop: StopToken, questions: Questions
     ) -> None:
         self._claimed = claimed
         self._emitter = emitter
@@ -118,7 +118,7 @@ class LiveRunContext(_Facts):
         claimed: ClaimedRun,
         emitter: UserWebSocketEmitter,
         stop: StopToken,
-        questions: AttemptQuestions,
+        questions: Questions,
         services: RunServices,
         loop: asyncio.AbstractEventLoop,
         limits: RunLimits,
@@ -186,7 +186,7 @@ class LiveRunContext(_Facts):
         key: str | None = None,
     ) -> Any:
         """Ask a person and return the answer; see the contract."""
-        return await LiveQuestions(self._questions).put(self._questions.question(question, schema, timeout_s, key))
+        return await self._questions.ask(question, schema, timeout_s, key)
 
     async def approve(
         self,
@@ -197,8 +197,7 @@ class LiveRunContext(_Facts):
         key: str | None = None,
     ) -> Approval:
         """Ask whether a tool may be called; see the contract."""
-        question = self._questions.approval(tool_call, message, timeout_s, key)
-        return approval_of(await LiveQuestions(self._questions).put(question))
+        return approval_of(await self._questions.approve(tool_call, message, timeout_s, key))
 
     async def close_message(self) -> None:
         """End a message that the agent left open; called by the runner."""
@@ -210,7 +209,7 @@ class LiveRunArtifacts:
     """Implements ``contracts.artifacts.RunArtifacts``."""
 
     def __init__(
-        self, context: LiveRunContext, store: ArtifactStore, emitter: UserWebSocketEmitter, limits: RunLimits
+        self, context: LiveRunContext, store: ArtifactSaver, emitter: UserWebSocketEmitter, limits: RunLimits
     ) -> None:
         self._context = context
         self._store = store
@@ -233,7 +232,7 @@ class LiveRunArtifacts:
 class LiveRunTraversal:
     """Implements ``contracts.traversals.RunTraversal``."""
 
-    def __init__(self, run_id: str, store: TraversalStore) -> None:
+    def __init__(self, run_id: str, store: TraversalSaver) -> None:
         self._run_id = run_id
         self._store = store
 
@@ -250,7 +249,7 @@ class BlockingRunContext(_Facts):
         claimed: ClaimedRun,
         emitter: UserWebSocketEmitter,
         stop: StopToken,
-        questions: AttemptQuestions,
+        questions: Questions,
         services: RunServices,
     ) -> None:
         super().__init__(claimed, emitter, stop, questions)
@@ -288,7 +287,7 @@ class BlockingRunContext(_Facts):
         key: str | None = None,
     ) -> Any:
         """Ask a person and return the answer; see the contract."""
-        return BlockingQuestions(self._questions).put(self._questions.question(question, schema, timeout_s, key))
+        return self._questions.ask_blocking(question, schema, timeout_s, key)
 
     def approve(
         self,
@@ -299,8 +298,7 @@ class BlockingRunContext(_Facts):
         key: str | None = None,
     ) -> Approval:
         """Ask whether a tool may be called; see the contract."""
-        question = self._questions.approval(tool_call, message, timeout_s, key)
-        return approval_of(BlockingQuestions(self._questions).put(question))
+        return approval_of(self._questions.approve_blocking(tool_call, message, timeout_s, key))
 
     def close_message(self) -> None:
         """End a message that the agent left open; called by the runner."""

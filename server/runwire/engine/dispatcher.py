@@ -28,8 +28,9 @@ log = structlog.get_logger(__name__)
 
 _STUCK_ADVICE = (
     "the run's code did not stop within {grace:g} s after it was asked to; its thread cannot be ended from outside. "
-    "Look for a blocking call that should be awaited, or bounded"
+    'Look for a blocking call that should be awaited, or bounded; with isolation="process" the agent can be killed'
 )
+_PROCESS_ADVICE = "the system has not ended the run's processes within {grace:g} s, although they were sent SIGKILL"
 
 
 _STUCK_CODES = {
@@ -226,14 +227,19 @@ class ThreadDispatcher:
         if active.timer is not None:
             active.timer.cancel()
         self._waiting.pop(active.assignment.claimed.run_id, None)
-        active.timer = self._loop.call_later(self._cancel_grace_s, self._give_up, active)
+        active.timer = self._loop.call_later(self._patience_s(active), self._give_up, active)
+
+    def _patience_s(self, active: _Active) -> float:
+        given = active.assignment.give_up_s
+        return self._cancel_grace_s if given is None else given
 
     def _give_up(self, active: _Active) -> None:
         """Write the truth about a run whose thread does not stop, and do without that thread."""
         if not self._is_current(active):
             return
         claimed, reason = active.assignment.claimed, active.assignment.stop.reason
-        advice = _STUCK_ADVICE.format(grace=self._cancel_grace_s)
+        text = _STUCK_ADVICE if active.assignment.give_up_s is None else _PROCESS_ADVICE
+        advice = text.format(grace=self._patience_s(active))
         code = _STUCK_CODES.get(reason or StopReason.CANCEL, "stuck_thread")
         log.error("run.stuck_thread", run_id=claimed.run_id, thread=active.runner.name, reason=reason)
         self._stuck = [runner for runner in self._stuck if runner.alive]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from runwire.clock import Clock
 from runwire.contracts.agent import Approval, InputExpired, InputWithdrawn
@@ -49,6 +49,30 @@ class QuestionServices:
     bells: Doorbells
     clock: Clock
     timeout_s: float
+
+
+class Questions(Protocol):
+    """What a context asks people through; arguments as in ``contracts.agent.RunContext``. Returns decoded answers."""
+
+    async def ask(
+        self, message: str, schema: Mapping[str, Any] | None, timeout_s: float | None, key: str | None
+    ) -> Any:
+        """Put a question."""
+
+    async def approve(
+        self, tool_call: Mapping[str, Any], message: str | None, timeout_s: float | None, key: str | None
+    ) -> Any:
+        """Put the question whether a tool may be called."""
+
+    def ask_blocking(
+        self, message: str, schema: Mapping[str, Any] | None, timeout_s: float | None, key: str | None
+    ) -> Any:
+        """The same for a thread without a loop."""
+
+    def approve_blocking(
+        self, tool_call: Mapping[str, Any], message: str | None, timeout_s: float | None, key: str | None
+    ) -> Any:
+        """The same for a thread without a loop."""
 
 
 class AttemptQuestions:
@@ -122,6 +146,30 @@ class AttemptQuestions:
             reason="tool_call",
             tool_call=call,
         )
+
+    async def ask(
+        self, message: str, schema: Mapping[str, Any] | None, timeout_s: float | None, key: str | None
+    ) -> Any:
+        """Put a question; on the runner's loop."""
+        return await LiveQuestions(self).put(self.question(message, schema, timeout_s, key))
+
+    async def approve(
+        self, tool_call: Mapping[str, Any], message: str | None, timeout_s: float | None, key: str | None
+    ) -> Any:
+        """Put the question whether a tool may be called; on the runner's loop."""
+        return await LiveQuestions(self).put(self.approval(tool_call, message, timeout_s, key))
+
+    def ask_blocking(
+        self, message: str, schema: Mapping[str, Any] | None, timeout_s: float | None, key: str | None
+    ) -> Any:
+        """Put a question and block the thread."""
+        return BlockingQuestions(self).put(self.question(message, schema, timeout_s, key))
+
+    def approve_blocking(
+        self, tool_call: Mapping[str, Any], message: str | None, timeout_s: float | None, key: str | None
+    ) -> Any:
+        """Put the question whether a tool may be called and block the thread."""
+        return BlockingQuestions(self).put(self.approval(tool_call, message, timeout_s, key))
 
 
 class LiveQuestions:

@@ -6,13 +6,13 @@ import asyncio
 from pathlib import Path
 from typing import BinaryIO
 
-from runwire.contracts.files import FileStore, StoredFile
+from runwire.contracts.files import FileFinder, StoredFile
 
 
 class BlockingRunFiles:
     """Implements ``contracts.files.SyncRunFiles``: looks up nothing but files of one owner."""
 
-    def __init__(self, owner_id: str, store: FileStore) -> None:
+    def __init__(self, owner_id: str, store: FileFinder) -> None:
         self._owner_id = owner_id
         self._store = store
 
@@ -32,7 +32,7 @@ class BlockingRunFiles:
 class LiveRunFiles:
     """Implements ``contracts.files.RunFiles``: the same off the runner's loop."""
 
-    def __init__(self, owner_id: str, store: FileStore) -> None:
+    def __init__(self, owner_id: str, store: FileFinder) -> None:
         self._blocking = BlockingRunFiles(owner_id, store)
 
     async def info(self, file_id: str) -> StoredFile:

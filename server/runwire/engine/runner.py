@@ -37,7 +37,11 @@ KEEP_IDLE_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One attempt, ready to execute: ``make`` builds the agent instance and may fail as its constructor does."""
+    """One attempt, ready to execute: ``make`` builds the agent instance and may fail as its constructor does.
+
+    ``give_up_s``: how long a stop may take before the run is ended without its thread (None: as long as the
+    dispatcher's grace).
+    """
 
     claimed: ClaimedRun
     stop: StopToken
@@ -47,6 +51,7 @@ class Assignment:
     finish: Callable[[Outcome], None]
     cleanup_timeout_s: float
     limits: RunLimits
+    give_up_s: float | None = None
 
 
 class IdleRunners(Protocol):

@@ -7,6 +7,7 @@ values together; the closures in it run on the run's own thread.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET, UnsetType
@@ -17,6 +18,7 @@ from runwire.engine.attempt_end import AttemptEnd
 from runwire.engine.cancellation import StopReason, StopToken
 from runwire.engine.context import BlockingRunContext, LiveRunContext, RunServices
 from runwire.engine.emitter import UserWebSocketEmitter
+from runwire.engine.isolation.process_run import KILL_S, ProcessParts, isolated_instance
 from runwire.engine.questions import AttemptQuestions, QuestionServices
 from runwire.engine.runner import Assignment
 from runwire.errors import ExecutionEngineFactoryError, InvalidInput
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runwire.agents.factory import AgentInstanceFactory
+    from runwire.engine.thread_ceiling import ThreadCeiling
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,9 @@ class UserExecutionContext:
 
 @dataclass(frozen=True, slots=True)
 class EngineParts:
-    """What every engine of a server shares: nothing in it belongs to a user."""
+    """What every engine of a server shares: nothing in it belongs to a user. ``processes`` is None where no agent is
+    isolated.
+    """
 
     store: RunStore
     agents: AgentInstanceFactory
@@ -64,6 +69,8 @@ class EngineParts:
     max_attempts: int
     request_stop: Callable[[str, StopReason], bool]
     check_webhook_url: Callable[[str], None]
+    ceiling: ThreadCeiling
+    processes: ProcessParts | None = None
 
 
 class UserExecutionEngine:
@@ -79,6 +86,7 @@ class UserExecutionEngine:
 
         Raises:
             InvalidInput: unknown agent, or input that the agent refuses.
+            OverCapacity: the agent needs a thread, and too many are stuck.
             RunIdTaken, NotFound, OverCapacity: see ``RunStore.create``.
         """
         return await self._parts.store.create(self.prepare(command, actor), actor)
@@ -86,6 +94,7 @@ class UserExecutionEngine:
     def prepare(self, command: StartRun, actor: User) -> NewRun:
         """Check the command and return the run to be stored; any thread. Raises InvalidInput."""
         spec = self._parts.agents.registry.get(command.agent)
+        self._parts.ceiling.check(command.agent)
         if spec.validate is not None:
             spec.validate(command.input)
         timeout_s = spec.timeout_s or self._parts.run_timeout_s
@@ -133,9 +142,11 @@ class UserExecutionEngine:
         """Return what a runner needs to execute the claimed attempt."""
         stop = StopToken()
         emitter, parts = self.emitter, self._parts
-        spec = parts.agents.registry.find(claimed.agent)
+        registry = parts.agents.registry
+        spec = registry.find(claimed.agent)
         limits = parts.limits.within(spec.limits if spec is not None else None).within(claimed.limits)
         appender = emitter.open(claimed.fence, limits)
+        processes = parts.processes if registry.isolation(claimed.agent) == "process" else None
         release = spec is not None and spec.release_while_waiting
         questions = AttemptQuestions(parts.questions, claimed, emitter, stop, release=release)
         end = AttemptEnd(parts.store, spec, claimed, stop, emitter, appender)
@@ -147,10 +158,15 @@ class UserExecutionEngine:
         return Assignment(
             claimed=claimed,
             stop=stop,
-            make=lambda: parts.agents.create(claimed.agent, emitter),
+            make=(
+                (lambda: parts.agents.create(claimed.agent, emitter))
+                if processes is None
+                else partial(isolated_instance, processes, claimed, limits, stop, emitter)
+            ),
             live_context=lambda loop: LiveRunContext(claimed, emitter, stop, questions, parts.services, loop, limits),
             blocking_context=lambda: BlockingRunContext(claimed, emitter, stop, questions, parts.services),
             finish=finish,
             cleanup_timeout_s=parts.cleanup_timeout_s,
             limits=limits,
+            give_up_s=None if processes is None else 2 * processes.rung_s + KILL_S,
         )

@@ -26,6 +26,7 @@ def agent_view(spec: AgentSpec, services: Services) -> dict[str, Any]:
         "description": spec.description,
         "style": spec.style.value,
         "recoverable": spec.recoverable,
+        "isolation": services.registry.isolation(spec.name),
         "input_schema": spec.input_schema,
         "version": spec.version,
         "retry": spec.retry,

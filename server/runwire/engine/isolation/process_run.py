@@ -1,0 +1,372 @@
+"""One run in a process of its own, as the server sees it, where the agent would stand. Floor 5; the runner's thread.
+
+What the worker says goes through the run's own context and emitter; what it asks for is done by the server's services,
+for this run and no other. The run ends when every process of it has ended, never before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import structlog
+
+from runwire.agents.factory import AgentInstance
+from runwire.agents.registry import AgentStyle
+from runwire.contracts.agent import AgentFailure, AgentResult
+from runwire.engine.cancellation import StopReason, StopToken
+from runwire.engine.context import LiveRunContext
+from runwire.engine.emitter import UserWebSocketEmitter
+from runwire.engine.isolation.host import Launcher
+from runwire.engine.isolation.messages import (
+    FRAME_SLACK,
+    Answered,
+    Asked,
+    Ended,
+    Forgotten,
+    FrameReader,
+    FromGuard,
+    FromWorker,
+    Gone,
+    Job,
+    NotStarted,
+    PipeBroken,
+    Said,
+    Signal,
+    Stop,
+    Taken,
+    told_error,
+)
+from runwire.engine.isolation.pipe import Pipe
+from runwire.errors import InternalError, InvalidInput, LimitExceeded, RunwireError, StorageUnavailable
+from runwire.protocol.traversal import Traversal
+from runwire.runs.limits import RunLimits
+from runwire.runs.record import ClaimedRun
+from runwire.runs.state import Verdict
+
+log = structlog.get_logger(__name__)
+
+TAKEN_EVERY = 64
+"""Events after which the worker is told that its window has room again."""
+
+MOST_CALLS = 32
+"""Calls of services that one run may have under way; as many as its worker threads."""
+
+LINGER_S = 0.5
+"""How long a worker may live behind its last word, or behind a link that it has closed."""
+
+DRAIN_S = 10.0
+"""How long what a dead worker has said may take to be stored."""
+
+DRAIN_RUNG_S = 0.1
+"""The rungs of a stop when the server itself is ending."""
+
+KILL_S = 5.0
+"""How long the system may take to end what was killed, until the run is ended without that."""
+
+LAST_LINES = 5
+LAST_LINES_LENGTH = 600
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessParts:
+    """What every isolated run of a server is made with.
+
+    ``folder`` is where the runs' working folders lie; ``rung_s`` is how long each rung of a stop may take: the request,
+    SIGTERM, then SIGKILL. ``artifact_bytes`` bounds what crosses in one piece.
+    """
+
+    launcher: Launcher
+    folder: Path
+    sample_origin: Callable[[], str | None]
+    rung_s: float
+    artifact_bytes: int
+
+
+def isolated_instance(
+    parts: ProcessParts, claimed: ClaimedRun, limits: RunLimits, stop: StopToken, emitter: UserWebSocketEmitter
+) -> AgentInstance:
+    """Return what a runner calls in the agent's place; the agent itself is made in the run's process."""
+    return AgentInstance(ProcessRun(parts, claimed, limits, stop).call, AgentStyle.COROUTINE, emitter)
+
+
+class ProcessRun:
+    """One attempt. :meth:`call` is called as an agent would be."""
+
+    def __init__(self, parts: ProcessParts, claimed: ClaimedRun, limits: RunLimits, stop: StopToken) -> None:
+        self._parts = parts
+        self._claimed = claimed
+        self._limits = limits
+        self._stop = stop
+        self._started = False
+        self._calls: dict[int, asyncio.Task[None]] = {}
+        self._ended: Ended | None = None
+        self._failure: Exception | None = None
+        self._open_message: str | None = None
+
+    async def call(self, context: LiveRunContext, _input: Any) -> AgentResult:
+        """Execute the attempt. Cancelling it ends the processes, by rungs, before it passes the cancellation on.
+
+        Raises:
+            AgentFailure: the agent failed, or its process died.
+            RunwireError: what the worker said was refused.
+        """
+        self._context = context
+        folder = self._make_folder()
+        try:
+            self._launch()
+            try:
+                gone = await self._execute(folder)
+            finally:
+                await self._link.close()
+                await self._control.close()
+            return self._told(gone)
+        finally:
+            await asyncio.to_thread(_remove, folder)
+
+    def _make_folder(self) -> Path:
+        try:
+            return Path(tempfile.mkdtemp(prefix=f"{self._claimed.run_id}.", dir=self._parts.folder)).resolve()
+        except OSError as error:
+            raise StorageUnavailable(f"the run's working folder could not be made: {error.strerror}") from error
+
+    def _launch(self) -> None:
+        """Ask for the processes. Nothing is awaited: a run that is stopped meanwhile still has its two ends."""
+        link, its_link = socket.socketpair()
+        control, its_control = socket.socketpair()
+        with its_link, its_control:
+            try:
+                self._parts.launcher.launch(its_link, its_control)
+            except BaseException:
+                link.close()
+                control.close()
+                raise
+        self._link, self._control = Pipe(link), Pipe(control)
+
+    async def _execute(self, folder: Path) -> Gone:
+        """Return once every process has ended and all that is to be said of the run has been said."""
+        self._link.send(Job(self._claimed, self._limits, str(folder), self._parts.sample_origin()))
+        work = asyncio.get_running_loop().create_task(self._follow())
+        try:
+            await asyncio.wait((work,))
+        except asyncio.CancelledError:
+            await self._bring_down(work)
+            await self._close_up(work.result())
+            raise
+        await self._close_up(work.result())
+        return work.result()
+
+    # While it lives
+
+    async def _follow(self) -> Gone:
+        """Carry what the worker says until every process of the run has ended."""
+        heard = asyncio.Event()
+        reading = asyncio.get_running_loop().create_task(self._listen(heard))
+        try:
+            gone = await self._wait_gone()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_S):
+                    await heard.wait()
+            if not heard.is_set() and self._failure is None:
+                self._failure = StorageUnavailable("what the run's process said last could not be stored in time")
+            return gone
+        finally:
+            reading.cancel()
+            calls = tuple(self._calls.values())
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(reading, *calls, return_exceptions=True)
+
+    async def _wait_gone(self) -> Gone:
+        frames = FrameReader(FromGuard, limit_bytes=self._parts.artifact_bytes + FRAME_SLACK)
+        while data := await self._control.read():
+            for message in frames.feed(data):
+                if isinstance(message, Gone):
+                    return message
+                self._started = True
+                if isinstance(message, NotStarted):
+                    self._failure = AgentFailure(message.why, code="startup_failed", retryable=True)
+        # No report: it has not been started, or the guard was killed and the fork server kills what it left.
+        return Gone(-signal.SIGKILL, None, "the process that guards the run was killed", b"")
+
+    async def _listen(self, heard: asyncio.Event) -> None:
+        """Take what the worker says to its last word; whatever keeps it alive behind that is killed."""
+        try:
+            await self._take_all()
+        except RunwireError as error:  # refused, or no message: this ends the run
+            self._failure = self._failure or error
+            self._control.send(Signal("kill"))
+        heard.set()
+        await asyncio.sleep(LINGER_S)
+        if self._ended is None and self._failure is None:
+            self._failure = PipeBroken("the run's process has closed its connection to the server; it was killed")
+        self._control.send(Signal("kill"))
+
+    async def _take_all(self) -> None:
+        frames = FrameReader(FromWorker, limit_bytes=self._parts.artifact_bytes + FRAME_SLACK)
+        while data := await self._link.read():
+            try:
+                messages = frames.feed(data)
+            except PipeBroken as error:
+                raise PipeBroken(f"the run's process has sent {error.message}; it was killed") from error
+            entries = size_bytes = 0
+            for message in messages:
+                if isinstance(message, Said):
+                    await self._say(message.data)
+                    entries, size_bytes = entries + 1, size_bytes + len(message.data)
+                    if entries >= TAKEN_EVERY:
+                        self._link.send(Taken(entries, size_bytes))
+                        entries = size_bytes = 0
+                elif isinstance(message, Asked):
+                    await self._answer(message)
+                elif isinstance(message, Forgotten):
+                    if (call := self._calls.get(message.id)) is not None:
+                        call.cancel()
+                else:
+                    self._ended = message
+                    return
+            if entries:
+                self._link.send(Taken(entries, size_bytes))
+
+    async def _say(self, data: bytes) -> None:
+        try:
+            event = msgspec.json.decode(data)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise PipeBroken(f"the run's process has sent an event that is no JSON: {error}; it was killed") from error
+        await self._context.emit(event)
+        if event["type"] == "TEXT_MESSAGE_START":
+            self._open_message = event.get("messageId")
+        elif event["type"] == "TEXT_MESSAGE_END":
+            self._open_message = None
+
+    async def _answer(self, asked: Asked) -> None:
+        """Begin to answer a call; waits while too many are under way."""
+        while len(self._calls) >= MOST_CALLS:
+            await asyncio.wait(self._calls.values(), return_when=asyncio.FIRST_COMPLETED)
+        if asked.id in self._calls:
+            raise PipeBroken("the run's process has used the number of a call twice; it was killed")
+        call = self._calls[asked.id] = asyncio.get_running_loop().create_task(self._serve(asked))
+        call.add_done_callback(lambda _done: self._calls.pop(asked.id, None))
+
+    async def _serve(self, asked: Asked) -> None:
+        services: dict[str, Callable[..., Awaitable[Any]]] = {
+            "flush": self._flush,
+            "artifacts.save": self._save_artifact,
+            "traversals.save": self._save_traversal,
+            "files.find": self._find_file,
+            "ask": self._ask,
+            "approve": self._approve,
+        }
+        value: Any = None
+        told = None
+        try:
+            if asked.service not in services:
+                raise InternalError(f"no service {asked.service[:60]!r} for a run in a process of its own")
+            value = await services[asked.service](**asked.arguments)
+        except (RunwireError, AgentFailure) as error:
+            told = told_error(error)
+        except (TypeError, msgspec.ValidationError) as error:  # arguments that the contexts would never send
+            told = told_error(InvalidInput(f"{asked.service[:60]}: {error}"))
+        try:
+            self._link.send(Answered(asked.id, value, told))
+        except PipeBroken as error:
+            self._failure = self._failure or error
+            self._control.send(Signal("kill"))
+
+    async def _flush(self) -> int:
+        return await self._context.flush()
+
+    async def _save_artifact(self, *, kind: str, name: str, mime: str, data: bytes) -> Any:
+        return await self._context.artifacts.save(kind=kind, name=name, mime=mime, data=data, announce=False)
+
+    async def _save_traversal(self, *, task: str, traversal: bytes) -> None:
+        await self._context.traversal.save(task, msgspec.json.decode(traversal, type=Traversal))
+
+    async def _find_file(self, *, file_id: str) -> Any:
+        files = self._context.files
+        return await files.info(file_id), str((await files.path(file_id)).resolve())
+
+    async def _ask(self, *, message: str, schema: Any, timeout_s: float | None, key: str | None) -> Any:
+        return await self._context.ask(message, schema=schema, timeout_s=timeout_s, key=key)
+
+    async def _approve(self, *, tool_call: Any, message: str | None, timeout_s: float | None, key: str | None) -> Any:
+        decided = await self._context.approve(tool_call, message=message, timeout_s=timeout_s, key=key)
+        return {"approved": decided.approved, "editedArgs": decided.edited_arguments, "comment": decided.comment}
+
+    # Its end
+
+    async def _bring_down(self, work: asyncio.Task[Gone]) -> None:
+        """End the processes by rungs, each for its time: the request, SIGTERM to the group, SIGKILL to all of them."""
+        rung_s = DRAIN_RUNG_S if self._stop.reason is StopReason.DRAIN else self._parts.rung_s
+        self._link.send(Stop((self._stop.reason or StopReason.CANCEL).value))
+        await asyncio.wait((work,), timeout=rung_s)
+        if not self._started:  # the fork server has not come to it: a guard that finds its socket closed does nothing
+            work.cancel()
+            await asyncio.wait((work,))
+        for name in ("term", "kill"):
+            if not work.done():
+                self._control.send(Signal(name))
+                await asyncio.wait((work,), timeout=rung_s if name == "term" else None)
+
+    async def _close_up(self, gone: Gone) -> None:
+        """Say what the worker can say no longer: the end of an open message, and its output as an artifact."""
+        try:
+            if self._open_message is not None:
+                await self._context.emit({"type": "TEXT_MESSAGE_END", "messageId": self._open_message})
+            if gone.output:
+                await self._context.artifacts.save(
+                    kind="log", name="output.log", mime="text/plain; charset=utf-8", data=gone.output
+                )
+        except RunwireError as error:  # a failed clean-up changes no outcome
+            log.warning("run.output_not_kept", run_id=self._claimed.run_id, error=str(error))
+
+    def _told(self, gone: Gone) -> AgentResult:
+        """Return what the agent returned or raise what ended it."""
+        ended, failure = self._ended, self._failure
+        if gone.limit is not None:
+            message = f"the run has exceeded its limit {gone.limit}: {gone.detail}; its processes were killed"
+            raise LimitExceeded(message + _last_lines(gone.output), limit=gone.limit)
+        if failure is not None:
+            raise failure
+        if ended is None:
+            raise AgentFailure(_how_it_died(gone) + _last_lines(gone.output))
+        result = None if ended.result is None else msgspec.json.decode(ended.result)
+        if ended.error is not None:
+            code, message, retryable, limit = ended.error
+            if limit is not None:
+                raise LimitExceeded(message, limit=limit)
+            raise AgentFailure(message, code=code, retryable=retryable, result=result)
+        return AgentResult(result, None if ended.verdict is None else Verdict(ended.verdict), ended.usage)
+
+
+def _how_it_died(gone: Gone) -> str:
+    if gone.detail:
+        return gone.detail
+    if gone.code >= 0:
+        return f"the run's process exited with code {gone.code} before the agent returned"
+    name = signal.Signals(-gone.code).name if -gone.code in set(signal.Signals) else f"signal {-gone.code}"
+    cause = ", by the system if memory ran out" if gone.code == -signal.SIGKILL else ""
+    return f"the run's process was killed by {name}{cause}"
+
+
+def _last_lines(output: bytes) -> str:
+    """Return the last lines of the output as the tail of a sentence."""
+    lines = output.decode("utf-8", "replace").strip().splitlines()[-LAST_LINES:]
+    return f"; its last output: {' | '.join(lines)[-LAST_LINES_LENGTH:]}" if lines else ""
+
+
+def _remove(folder: Path) -> None:
+    """Remove a working folder; what an agent made unremovable stays until the next start, and is told."""
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        log.warning("run.folder_not_removed", folder=str(folder), error=str(error))

@@ -1,0 +1,8 @@
+"""The same tests against every way to execute a run."""
+
+from __future__ import annotations
+
+import pytest
+
+EVERY_ISOLATION = pytest.mark.parametrize("isolation", ["thread", "process"], indirect=True, scope="module")
+"""For a module's ``pytestmark``: its servers execute agents on threads, then in processes of their own."""
