@@ -21,6 +21,7 @@ from tests.support.deadlines import eventually_async
 from tests.support.embedded import EmbeddedServer
 from tests.support.gates import Gate
 from tests.support.http import ended, problem_of, start
+from tests.support.isolation import EVERY_ISOLATION
 
 
 async def put(http: httpx.AsyncClient, content: Any = b"abc", name: str = "a.txt", mime: str = "text/plain") -> Any:
@@ -35,6 +36,7 @@ def on_disk(server: EmbeddedServer) -> list[Path]:
     return [path for path in files_folder(server.data).rglob("*") if path.is_file()]
 
 
+@EVERY_ISOLATION
 async def test_a_run_reads_the_file_that_its_input_names(server: EmbeddedServer) -> None:
     content = os.urandom(300_000)
     async with server.http() as http:

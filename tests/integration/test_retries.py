@@ -13,7 +13,10 @@ from tests.support import attempt_agents
 from tests.support.deadlines import eventually_async
 from tests.support.embedded import EmbeddedServer
 from tests.support.http import ended, start
+from tests.support.isolation import EVERY_ISOLATION
 from tests.support.sockets import following, log_of, statuses
+
+pytestmark = EVERY_ISOLATION
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from tests.conftest import MakeServer
 from tests.support import attempt_agents
 from tests.support.embedded import EmbeddedServer
 from tests.support.http import ended, problem_of, start
+from tests.support.isolation import EVERY_ISOLATION
 
 
 @pytest.fixture
@@ -26,6 +27,7 @@ async def _error(server: EmbeddedServer, agent: str, input: Any, **more: Any) ->
     return error
 
 
+@EVERY_ISOLATION
 @pytest.mark.parametrize(
     ("limits", "agent", "input", "name"),
     [
@@ -43,6 +45,7 @@ async def test_a_limit_of_the_start_ends_the_run_with_its_name(
     assert (error["code"], error["limit"], error["retryable"]) == ("limit_exceeded", name, False)
 
 
+@EVERY_ISOLATION
 @pytest.mark.parametrize(
     ("setting", "agent", "input", "name"),
     [
@@ -62,6 +65,7 @@ async def test_a_limit_of_the_server_ends_the_run_with_its_name(
     assert (error["code"], error["limit"]) == ("limit_exceeded", name)
 
 
+@EVERY_ISOLATION
 async def test_exactly_the_limit_is_allowed(server: EmbeddedServer) -> None:
     async with server.http() as http:
         events = await ended(server, await start(http, "deaf-to-limits", 10, limits={"events": 10}))
@@ -71,6 +75,7 @@ async def test_exactly_the_limit_is_allowed(server: EmbeddedServer) -> None:
     assert (events["status"], files["status"]) == ("SUCCEEDED", "SUCCEEDED")
 
 
+@EVERY_ISOLATION
 async def test_wall_time_names_its_limit(server: EmbeddedServer) -> None:
     error = await _error(server, "silent", {}, timeout_s=0.2)
     assert (error["code"], error["limit"]) == ("timeout", "timeout_s")
@@ -91,6 +96,7 @@ async def test_an_idle_plain_function_that_does_not_stop_is_ended_from_outside(s
     assert "did not stop" in error["message"]
 
 
+@EVERY_ISOLATION
 @pytest.mark.parametrize("limits", [{"events": 0}, {"idle_timeout_s": 0}, {"unknown": 1}, {"events": "many"}, 5])
 async def test_wrong_limits_are_422_and_nothing_is_stored(server: EmbeddedServer, limits: Any) -> None:
     async with server.http() as http:
@@ -100,6 +106,7 @@ async def test_wrong_limits_are_422_and_nothing_is_stored(server: EmbeddedServer
     assert "limits" in told["detail"]
 
 
+@EVERY_ISOLATION
 async def test_limits_are_shown_and_part_of_the_idempotency(server: EmbeddedServer) -> None:
     body = {"agent": "deaf-to-limits", "input": 1, "run_id": "limitedrun", "limits": {"events": 5}}
     async with server.http() as http:
