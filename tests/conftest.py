@@ -34,6 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--repeat", type=int, default=1, help="run each seeded fault test with that many seeds in a row")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests that are marked so, and use a server, once for each way to execute a run."""
+    if "isolation" in metafunc.fixturenames and metafunc.definition.get_closest_marker("every_isolation"):
+        metafunc.parametrize("isolation", ["thread", "process"], indirect=True, scope="module")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _quiet_logs() -> None:
     """Keep warnings and errors of servers in this process; pytest shows them with a failure."""

@@ -4,5 +4,5 @@ from __future__ import annotations
 
 import pytest
 
-EVERY_ISOLATION = pytest.mark.parametrize("isolation", ["thread", "process"], indirect=True, scope="module")
-"""For a module's ``pytestmark``: its servers execute agents on threads, then in processes of their own."""
+EVERY_ISOLATION = pytest.mark.every_isolation
+"""For a test, or a module's ``pytestmark``: its servers execute agents on threads, then in processes of their own."""
