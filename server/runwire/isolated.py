@@ -85,11 +85,19 @@ def config_for(settings: Settings, *, browsers: bool) -> bytes:
     names = [name for name in Settings.__struct_fields__ if name in _TOLD or name.startswith("browser_")]
     config = ForkConfig(
         server=os.getpid(),
-        settings={name: getattr(settings, name) for name in names},
+        settings={name: getattr(settings, name) for name in names} | _paths(settings),
         limits=limits_of(settings),
         browsers=browsers,
     )
     return msgspec.json.encode(config)
+
+
+def _paths(settings: Settings) -> dict[str, str]:
+    """Return the settings that are paths as they are found from another folder."""
+    given = {
+        name: str(getattr(settings, name)) for name in ("browser_executable", "browser_wrapper", "browser_secrets")
+    }
+    return {name: os.path.abspath(path) for name, path in given.items() if os.path.exists(path)}
 
 
 def limits_of(settings: Settings) -> ProcessLimits:
