@@ -11,7 +11,6 @@ from msgspec import UNSET, Meta, UnsetType
 from runwire.errors import InvalidInput
 from runwire.protocol.browser_options import BrowserOptions, overlaid, parse_options
 from runwire.protocol.codec import encode_value
-from runwire.protocol.steps.testfile import as_object, parse_test
 from runwire.runs.state import Priority
 
 MAX_TESTS = 200
@@ -113,6 +112,8 @@ def checked_test(source: object) -> tuple[str, SavedTest]:
     Raises:
         InvalidInput: it could not be carried out, such as ``step 3: no target given``.
     """
+    from runwire.protocol.steps.testfile import as_object, parse_test  # with the language's tables: a start needs none
+
     test = dict(as_object(source))
     if test.get("task") is not None:
         raise InvalidInput("task: the server writes it when a saved test is run; leave it out")
