@@ -177,3 +177,16 @@ async def test_runs_of_many_configurations_go_on_side_by_side(server: EmbeddedSe
         await asyncio.gather(*(ended(server, run_id, ENDS_S) for run_id in runs))
         views = [(await http.get(f"/test-runs/{run_id}")).json() for run_id in runs]
     assert [view["verdict"] for view in views] == ["passed"] * 4
+
+
+async def test_a_suite_has_one_report_with_its_screenshots(server: EmbeddedServer) -> None:
+    async with server.http() as http:
+        tests = [{"test": {**SHOP, "name": "Browse"}}, {"test": WRONG_PRICE}]
+        started = (await http.post("/v1/suite-runs", json={"name": "Shop", "tests": tests})).json()
+        await asyncio.gather(*(ended(server, run["run_id"], ENDS_S) for run in started["runs"]))
+        view = (await http.get(f"/v1/suite-runs/{started['id']}")).json()
+        page = (await http.get(f"/v1/suite-runs/{started['id']}/report.html")).text
+        junit = (await http.get(f"/v1/suite-runs/{started['id']}/report.xml")).text
+    assert (view["verdict"], view["counts"]["passed"], view["counts"]["failed"]) == ("failed", 1, 1)
+    assert page.count("data:image/png;base64,iVBOR") == 5
+    assert 'tests="2" failures="1" errors="0"' in junit

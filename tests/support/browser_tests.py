@@ -17,7 +17,7 @@ WRONG_PRICE = {
     "name": "Wrong price",
     "url": "/samples/shop/index.html",
     "steps": ['Verify title contains "Sample shop"', 'Verify text "free of charge"', "Take screenshot"],
-    "step_timeout_s": 0.5,
+    "step_timeout_s": 2,
 }
 """Fails at its second step."""
 

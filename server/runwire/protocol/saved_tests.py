@@ -1,4 +1,7 @@
-"""Saved tests, browser configurations and suites as request bodies, and what they become. Floor 2; pure."""
+"""Saved tests, browser configurations and suites as request bodies, and what they become. Floor 2; pure.
+
+The step language is loaded with the first test: a server starts without it.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,16 @@ from runwire.auth.policy import Policy
 from runwire.protocol import VERSION
 from runwire.protocol.close_codes import CloseCode
 from runwire.protocol.commands import Answer, PauseQueue, StartRun
-from runwire.protocol.saved_tests import ChangeConfiguration, ChangeTask, Execute, SaveConfiguration, SaveTask
+from runwire.protocol.saved_tests import (
+    ChangeConfiguration,
+    ChangeSuite,
+    ChangeTask,
+    Execute,
+    RunSuite,
+    SaveConfiguration,
+    SaveSuite,
+    SaveTask,
+)
 from runwire.protocol.schema import commands_schema, documents, frames_schema
 from runwire.protocol.webhooks import AddWebhook
 from runwire.web.endpoints.login import Login
@@ -32,6 +41,10 @@ _BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
     ("PUT", "/v1/tasks/{task_id}"): ChangeTask,
     ("POST", "/v1/browser-configs"): SaveConfiguration,
     ("PUT", "/v1/browser-configs/{browser_config_id}"): ChangeConfiguration,
+    ("POST", "/v1/suites"): SaveSuite,
+    ("PUT", "/v1/suites/{suite_id}"): ChangeSuite,
+    ("POST", "/v1/suites/{suite_id}/run"): Execute,
+    ("POST", "/v1/suite-runs"): RunSuite,
     ("POST", "/test-runs/execute-configuration/{task_id}/{browser_config_id}"): Execute,
 }
 _PARAMETER = re.compile(r"\{(\w+)\}")
