@@ -15,7 +15,7 @@ from typing import Any
 
 from runwire.browser import health, page_lease
 from runwire.protocol.session import CONNECTION_TRANSITIONS
-from runwire.runs import request_state, state
+from runwire.runs import control, request_state, state
 from runwire.settings import SettingInfo, describe
 from runwire.web.metrics import METRICS, Metric
 
@@ -66,6 +66,7 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, frozenset[Any]]], ...] = (
     ("Question to a person", "server/runwire/runs/request_state.py", request_state.TRANSITIONS),
     ("Connection", "server/runwire/protocol/session.py", CONNECTION_TRANSITIONS),
     ("Page lease", "server/runwire/browser/page_lease.py", page_lease.TRANSITIONS),
+    ("Control of a browser", "server/runwire/engine/take_over.py", control.CONTROL_TRANSITIONS),
 )
 
 

@@ -16,6 +16,7 @@ parsed out of the text. ``web/error_map.py`` alone turns a class into a status o
     │   │   ├── RunIdTaken       the id names another run
     │   │   ├── AlreadyAnswered  somebody else's answer to a question was first
     │   │   └── RequestClosed    a question that takes no answer any more
+    │   │   └── ControlTaken     somebody else has a run's browser at this moment
     │   ├── TooLarge             beyond a size limit
     │   └── OverCapacity         come back later
     ├── PeerError                the other end of a socket broke its contract
@@ -126,6 +127,13 @@ class RequestClosed(Conflict):
     """The question takes no answer any more: expired, withdrawn, or its run has ended."""
 
     code = "request_closed"
+
+
+class ControlTaken(Conflict):
+    """Somebody else has the run's browser at this moment: another person, or the agent in mid-action."""
+
+    code = "control_taken"
+    retryable = True
 
 
 class TooLarge(CallerError):

@@ -194,6 +194,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     metrics_open: Annotated[
         bool, Meta(description="let anybody read /metrics, without an admin's token: only where the network is trusted")
     ] = False
+    browser_control: Annotated[
+        bool, Meta(description="let people take over the browser of their own runs (view.control, view.input)")
+    ] = True
+    control_lease_s: Annotated[
+        Seconds, Meta(description="time without an input after which a person's control goes back, seconds")
+    ] = 60.0
+    control_total_s: Annotated[
+        Seconds, Meta(description="time that people may control one run's browser in sum, seconds")
+    ] = 900.0
+    view_inputs_per_s: Annotated[Count, Meta(description="view.input messages a second on one socket")] = 60
+    views_per_socket: Annotated[Count, Meta(description="runs viewed on one socket")] = 8
 
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="lowest level that is logged")

@@ -1,8 +1,8 @@
 """The few primitives through which threads meet. Floor 1; every other module names the one thread that runs it.
 
-Three meetings exist: a producer hands values to a loop (:class:`LoopMailbox`, one wake-up for whatever gathers),
-producers hand work to a thread (:class:`WorkQueue`, taken in batches), and a thread has an owner that ends it
-(:class:`OwnedThread`).
+Four meetings exist: a producer hands values to a loop (:class:`LoopMailbox`, one wake-up for whatever gathers), or
+only the newest of them (:class:`NewestSlot`), producers hand work to a thread (:class:`WorkQueue`, taken in batches),
+and a thread has an owner that ends it (:class:`OwnedThread`).
 """
 
 from __future__ import annotations
@@ -58,6 +58,37 @@ class LoopMailbox(Generic[T]):
                     wake, self._awake = not self._awake, True
                 if wake:
                     self._loop.call_soon(self._drain)
+
+
+class NewestSlot(Generic[T]):
+    """Hands the newest value from any thread to one loop: one that was not taken yet gives way to the next.
+
+    Holds one value at most, however slow its taker is; one wake-up for each value that is taken.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> None:
+        """``wake`` is called on the loop when there is a value and was none."""
+        self._loop = loop
+        self._wake = wake
+        self._value: T | None = None
+        self._lock = threading.Lock()
+
+    def put(self, value: T) -> None:
+        """Replace what waits; any thread. After the loop has closed the value is dropped."""
+        with self._lock:
+            waited, self._value = self._value is not None, value
+        if waited:
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._wake)
+        except RuntimeError:  # the loop is closed: nobody is left to take it
+            return
+
+    def take(self) -> T | None:
+        """Return what waits and empty the slot; None if nothing does. On the loop."""
+        with self._lock:
+            value, self._value = self._value, None
+        return value
 
 
 class WorkQueue(Generic[T]):

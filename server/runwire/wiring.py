@@ -41,6 +41,7 @@ from runwire.engine.presence import DisconnectWatch
 from runwire.engine.questions import QuestionServices
 from runwire.engine.recovery import Reaper
 from runwire.engine.saved_tests import SavedTests
+from runwire.engine.take_over import TakeOver
 from runwire.engine.thread_ceiling import ThreadCeiling
 from runwire.engine.user_engine import EngineParts
 from runwire.engine.waiting import Waiting, build_waiting
@@ -68,6 +69,7 @@ from runwire.persistence.user_store import SqlUserStore, create_token, knows_tok
 from runwire.persistence.webhooks import SqlWebhookStore
 from runwire.persistence.writer import LogWriter
 from runwire.protocol.addresses import Allowed, allowed_by
+from runwire.protocol.codec import encode_event
 from runwire.protocol.webhooks import check_url
 from runwire.runs.limits import QueueLimits, RunningLimits, limits_of_server
 from runwire.runs.state import RunStatus
@@ -135,6 +137,7 @@ class Execution:
     keeper: LeaseKeeper
     conversations: Conversations
     webhooks: WebhookDelivery
+    take_over: TakeOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +322,20 @@ def build_execution(
         attempts=settings.webhook_attempts,
         first_retry_s=settings.webhook_retry_s,
     )
+
+    def tell(run_id: str, event: dict[str, object]) -> None:
+        if (fence := dispatcher.fence_of(run_id)) is not None:
+            bridge.appender(run_id, fence).append(encode_event(event, limit_bytes=settings.event_bytes))
+
+    take_over = TakeOver(
+        loop,
+        browsers.views,
+        dispatcher,
+        tell,
+        allowed=settings.browser_control,
+        lease_s=settings.control_lease_s,
+        total_s=settings.control_total_s,
+    )
     presence = DisconnectWatch(loop, cancel, settings.disconnect_cancel_s)
     waiting = build_waiting(
         bridge,
@@ -334,6 +351,7 @@ def build_execution(
     bridge.connect(dispatcher.dispatch)
     bridge.observe(dispatcher.on_published)
     bridge.observe(presence.on_published)
+    bridge.observe(take_over.on_published)
     bridge.observe(conversations.on_published)
     bridge.observe(webhooks.on_published)
     bridge.observe(partial(_on_turn, storage.artifacts.forget, attempts))
@@ -362,6 +380,7 @@ def build_execution(
         ),
         conversations=conversations,
         webhooks=webhooks,
+        take_over=take_over,
     )
 
 
@@ -404,6 +423,8 @@ def build_services(
         presence=execution.presence,
         answers=execution.answers,
         browser=browsers.pool,
+        views=browsers.views,
+        take_over=execution.take_over,
         health=health,
         tracer=execution.attempts.tracer,
         vitals=Vitals(

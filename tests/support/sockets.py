@@ -42,12 +42,13 @@ class Ending:
 
 
 class Socket:
-    """One socket. ``raw`` holds every frame that was received so far."""
+    """One socket. ``raw`` holds every text frame that was received so far, ``pictures`` the binary ones not taken."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._ids = itertools.count(1)
         self.raw: list[bytes] = []
+        self.pictures: list[bytes] = []
 
     @property
     def frames(self) -> list[Frame]:
@@ -68,10 +69,20 @@ class Socket:
     async def next(self, within_s: float = MESSAGE_S) -> Frame:
         """Return the next frame, decoded."""
         async with asyncio.timeout(within_s):
-            received = await self._connection.recv(decode=False)
+            while (received := await self._connection.recv(decode=False))[:1] != b"{":
+                self.pictures.append(received)
         self.raw.append(received)
         frame: Frame = json.loads(received)
         return frame
+
+    async def picture(self, within_s: float = MESSAGE_S) -> bytes:
+        """Return the next binary frame; the others that come before it stay in :attr:`raw`."""
+        if not self.pictures:
+            async with asyncio.timeout(within_s):
+                while (received := await self._connection.recv(decode=False))[:1] == b"{":
+                    self.raw.append(received)
+            return received
+        return self.pictures.pop(0)
 
     async def until(self, kind: str, within_s: float = MESSAGE_S, **facts: Any) -> Frame:
         """Return the next frame of that ``type`` whose fields are as given; those before it stay in :attr:`raw`."""
@@ -137,6 +148,20 @@ class Socket:
         except TimeoutError:
             return
         raise AssertionError(f"unexpected frame: {received[:200]!r}")
+
+    async def closed_with(self, within_s: float = MESSAGE_S) -> int | None:
+        """Wait until the server closes and return its code."""
+        async with asyncio.timeout(within_s):
+            await self._connection.wait_closed()
+        return self._connection.close_code
+
+    def pause(self) -> None:
+        """Read nothing from the network until :meth:`resume`."""
+        self._connection.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        self._connection.transport.resume_reading()
 
     def drop(self) -> None:
         """Leave without a word, as a lost network does."""

@@ -14,26 +14,32 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 
 from runwire.browser.capacity import room_now, why_full
 from runwire.browser.executable import find_executable, why_unavailable
 from runwire.browser.host_thread import HostThread, result_of, settled
-from runwire.browser.page_lease import LeasedContext, LeaseState, finish
+from runwire.browser.page_lease import LeasedContext, LeaseState, StandingClock, finish
 from runwire.browser.pool import ContextPool
 from runwire.browser.ports import DriverPort, StartDriver
+from runwire.browser.screen import NO_PAGE
 from runwire.browser.seat import Seat
 from runwire.browser.settings import BrowserHostSettings
 from runwire.browser.statistics import PoolStatistics
 from runwire.contracts.browser import BrowserConfig, BrowserLease
-from runwire.errors import BrowserLost, BrowserUnavailable
+from runwire.contracts.live_view import Show
+from runwire.errors import BrowserLost, BrowserUnavailable, Conflict
+from runwire.protocol.view import Input
 
 log = structlog.get_logger(__name__)
 
 
 class BrowserHost:
-    """One thread, one driver, few browsers; implements :class:`runwire.contracts.browser.BrowserPool`."""
+    """One thread, one driver, few browsers; implements :class:`runwire.contracts.browser.BrowserPool` and
+    :class:`runwire.contracts.live_view.LiveViews`.
+    """
 
     def __init__(
         self,
@@ -66,12 +72,17 @@ class BrowserHost:
         return why_full(room_now(), self._settings.reserve_bytes, self._settings.reserve_descriptors)
 
     @asynccontextmanager
-    async def lease(self, run_id: str, config: BrowserConfig) -> AsyncIterator[BrowserLease]:
+    async def lease(
+        self, run_id: str, config: BrowserConfig, *, limit: asyncio.Timeout | None = None
+    ) -> AsyncIterator[BrowserLease]:
         """Give ``run_id`` a fresh context; see the contract."""
         thread, pool = self._started()
         limit_s = self._settings.slot_timeout_s + 2 * (self._settings.start_timeout_s + self._settings.launch_timeout_s)
-        seat = await _Claim(thread, pool, config).seat(limit_s)
+        seat = await _Claim(thread, pool, run_id, config).seat(limit_s)
         lease = LeasedContext(thread, pool, seat)
+        clock = None if limit is None else StandingClock(limit)
+        if clock is not None:
+            thread.post(partial(seat.turnstile.listen, clock.note))
         fault = False
         log.debug("browser.leased", run_id=run_id, browser=seat.shell.number)
         try:
@@ -80,9 +91,49 @@ class BrowserHost:
             fault = True
             raise
         finally:
+            if clock is not None:
+                clock.end()
+                thread.post(partial(seat.turnstile.ignore, clock.note))
             lease.ownership.advance(LeaseState.CLOSING)
             await finish(thread, lambda: pool.release(seat, fault=fault))
             lease.ownership.advance(LeaseState.CLOSED)
+
+    async def watch(self, run_id: str, show: Show) -> None:
+        """Show the run's current page until :meth:`unwatch`; see ``contracts.live_view``."""
+        started = self._current()
+        if started is None:
+            started = await asyncio.to_thread(self._started)
+        thread, pool = started
+        thread.post(lambda: pool.screens.watch(run_id, show))
+
+    def unwatch(self, run_id: str, show: Show) -> None:
+        """Stop; idempotent."""
+        self._post(lambda pool: pool.screens.unwatch(run_id, show))
+
+    async def hold(self, run_id: str, limit_s: float) -> bool:
+        """Keep the agent from its pages; see ``contracts.live_view``."""
+        started = self._current()
+        if started is None:
+            raise Conflict(NO_PAGE)
+        thread, pool = started
+        return await thread.call(lambda: pool.screens.hold(run_id, limit_s), limit_s=limit_s)
+
+    def release(self, run_id: str) -> None:
+        """Let the agent go on; idempotent."""
+        self._post(lambda pool: pool.screens.release(run_id))
+
+    def use(self, run_id: str, what: Input) -> None:
+        """Do to the current page what a person does; see ``contracts.live_view``."""
+        self._post(lambda pool: pool.screens.use(run_id, what))
+
+    def _current(self) -> tuple[HostThread, ContextPool] | None:
+        with self._lock:
+            return None if self._thread is None or self._pool is None else (self._thread, self._pool)
+
+    def _post(self, call: Callable[[ContextPool], object]) -> None:
+        if (started := self._current()) is not None:
+            thread, pool = started
+            thread.post(lambda: call(pool))
 
     def statistics(self) -> PoolStatistics:
         """Return a snapshot; all zero before the first lease and after the end. Raises TimeoutError if the host
@@ -138,9 +189,10 @@ class BrowserHost:
 class _Claim:
     """One caller's wish for a context: withdrawn with the caller, and a context that comes too late goes back."""
 
-    def __init__(self, thread: HostThread, pool: ContextPool, config: BrowserConfig) -> None:
+    def __init__(self, thread: HostThread, pool: ContextPool, run_id: str, config: BrowserConfig) -> None:
         self._thread = thread
         self._pool = pool
+        self._run_id = run_id
         self._config = config
         self._task: asyncio.Task[Seat] | None = None
 
@@ -158,7 +210,9 @@ class _Claim:
 
     async def _acquire(self) -> Seat:
         self._task = asyncio.current_task()
-        return await self._pool.acquire(self._config)
+        seat = await self._pool.acquire(self._config)
+        self._pool.show(seat, self._run_id)
+        return seat
 
     def _withdraw(self) -> None:
         if self._task is not None:

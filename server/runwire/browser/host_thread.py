@@ -66,16 +66,26 @@ class HostThread:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(call)
 
-    async def call(self, make: Callable[[], Awaitable[T]], *, limit_s: float) -> T:
+    async def call(
+        self,
+        make: Callable[[], Awaitable[T]],
+        *,
+        limit_s: float,
+        more: Callable[[], Awaitable[float]] | None = None,
+    ) -> T:
         """Run ``make()`` on the host's loop and return its result to the caller's loop.
 
-        Cancelling the call cancels the task there. Raises what ``make()`` raises, BrowserLost if the host has ended or
-        does not answer within ``limit_s`` seconds and a grace.
+        Cancelling the call cancels the task there. When the limit has passed, ``more()`` is asked there for how many
+        seconds longer it may take. Raises what ``make()`` raises, BrowserLost if the host has ended or does not answer
+        within ``limit_s`` seconds and a grace.
         """
         answer = self.submit(make)
+        granted = limit_s
         try:
-            if not await settled(answer, limit_s + HOP_GRACE_S):
-                raise BrowserLost(f"the browser host did not answer within {limit_s + HOP_GRACE_S:g} s")
+            while not await settled(answer, granted + HOP_GRACE_S):
+                granted = 0.0 if more is None else await self.call(more, limit_s=0.0)
+                if granted <= 0.0:
+                    raise BrowserLost(f"the browser host did not answer within {limit_s + HOP_GRACE_S:g} s")
         except BaseException:
             answer.cancel()
             raise

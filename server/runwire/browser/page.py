@@ -8,12 +8,15 @@ from contextlib import AbstractContextManager
 
 from playwright.async_api import Page
 
+from runwire.browser.cast import Cast, photograph, use
 from runwire.browser.deadline import Deadline
 from runwire.browser.egress_policy import PROXY_HEADER
 from runwire.browser.perform import perform
+from runwire.browser.ports import Shot
 from runwire.browser.stage import Stage
 from runwire.errors import BrowserError
 from runwire.protocol.steps.actions import Action
+from runwire.protocol.view import Input
 
 RETRY_S = 0.05
 """Pause before a refused screenshot is tried again; a guess, about the time of one paint."""
@@ -28,9 +31,11 @@ class ChromiumPage:
     def __init__(self, page: Page, translated: Callable[[], AbstractContextManager[None]]) -> None:
         self._stage = Stage.of(page)
         self._translated = translated
+        self._cast: Cast | None = None
 
     async def goto(self, url: str, timeout_s: float) -> None:
         """Open an absolute address and wait for its load event."""
+        self._stage.bring(self._stage.page)
         with self._translated():
             response = await self._stage.page.goto(url, timeout=timeout_s * 1000)
             if response is not None and PROXY_HEADER in response.headers:
@@ -38,6 +43,7 @@ class ChromiumPage:
 
     async def perform(self, action: Action, timeout_s: float) -> str | None:
         """Do what the action says; return what a ``Remember`` read."""
+        self._stage.bring(self._stage.page)
         with self._translated():
             return await perform(self._stage, action, Deadline(timeout_s))
 
@@ -67,6 +73,29 @@ class ChromiumPage:
                 if _COMMITTING not in error.message or deadline.passed:
                     raise
             await asyncio.sleep(RETRY_S)
+
+    async def cast(self, show: Callable[[Shot], None]) -> None:
+        """Begin to film what is in front."""
+        self._cast = Cast(self._stage, show)
+        with self._translated():
+            await self._cast.start()
+
+    async def uncast(self) -> None:
+        """Stop filming."""
+        cast, self._cast = self._cast, None
+        if cast is not None:
+            with self._translated():
+                await cast.stop()
+
+    async def still(self, timeout_s: float) -> Shot:
+        """Photograph what is in front."""
+        with self._translated():
+            return await photograph(self._stage, timeout_s)
+
+    async def use(self, what: Input) -> None:
+        """Do to what is in front what a person does."""
+        with self._translated():
+            await use(self._stage, what)
 
     async def close(self) -> None:
         """Close it and its popups; hangs now and then when a navigation commits at this moment."""

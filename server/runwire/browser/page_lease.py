@@ -19,9 +19,11 @@ import structlog
 from runwire.browser.host_thread import HostThread, settled
 from runwire.browser.pool import ContextPool
 from runwire.browser.seat import ANSWER_GRACE_S, Seat, SeatPage
+from runwire.browser.turnstile import Turnstile
 from runwire.contracts.browser import ForeignThread, PageHandle
 from runwire.errors import BrowserError, IllegalTransition
 from runwire.protocol.steps.actions import Action
+from runwire.threads import LoopMailbox
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -72,6 +74,56 @@ class Ownership:
         self.state = target
 
 
+class Patience:
+    """How long a call may take beside its own limit: as long as a person had the pages, and the limit once more, since
+    what they interrupted begins anew.
+    """
+
+    def __init__(self, turnstile: Turnstile, limit_s: float) -> None:
+        self._turnstile = turnstile
+        self._limit_s = limit_s
+        self._counted_s = 0.0
+
+    async def begin(self, make: Callable[[], Awaitable[T]]) -> T:
+        """Run ``make()`` and count from now; on the host's loop."""
+        self._counted_s = self._turnstile.held_s
+        return await make()
+
+    async def more(self) -> float:
+        """Return how many seconds are granted since the last time; on the host's loop."""
+        grown_s = self._turnstile.held_s - self._counted_s
+        self._counted_s += grown_s
+        return grown_s + self._limit_s if grown_s > 0 else 0.0
+
+
+class StandingClock:
+    """Lets a time limit of the owner's stand still while a person has the pages. Made on the owner's loop."""
+
+    def __init__(self, limit: asyncio.Timeout) -> None:
+        self._limit = limit
+        self._left_s: float | None = None
+        self._ended = False
+        self._loop = asyncio.get_running_loop()
+        self._news: LoopMailbox[bool] = LoopMailbox(self._loop, self._note)
+        self.note = self._news.put
+        """Call it with whether a person has the pages; any thread."""
+
+    def _note(self, held: bool) -> None:
+        if self._ended or self._limit.expired():
+            return
+        when = self._limit.when()
+        if held and when is not None:
+            self._left_s = when - self._loop.time()
+            self._limit.reschedule(None)
+        elif not held and self._left_s is not None:
+            self._limit.reschedule(self._loop.time() + self._left_s)
+            self._left_s = None
+
+    def end(self) -> None:
+        """Leave the limit alone from now on; on the owner's loop."""
+        self._ended = True
+
+
 class LeasedContext:
     """A run's context. Made by the host on the owner's loop."""
 
@@ -85,7 +137,10 @@ class LeasedContext:
     async def page(self) -> AsyncIterator[PageHandle]:
         """Open a page for one operation; it is closed when the block ends, whatever happened in it."""
         self.ownership.check()
-        opened = await self._thread.call(lambda: self._pool.open_page(self._seat), limit_s=OPEN_LIMIT_S)
+        patience = Patience(self._seat.turnstile, OPEN_LIMIT_S)
+        opened = await self._thread.call(
+            lambda: patience.begin(lambda: self._pool.open_page(self._seat)), limit_s=OPEN_LIMIT_S, more=patience.more
+        )
         log.debug("page.open", browser=self._seat.shell.number)
         handle = LeasedPage(self._thread, opened, self.ownership)
         try:
@@ -132,7 +187,9 @@ class LeasedPage:
     async def _hop(self, make: Callable[[], Awaitable[T]], timeout_s: float) -> T:
         self._lease.check()
         self.ownership.check()
-        return await self._thread.call(make, limit_s=timeout_s + ANSWER_GRACE_S)
+        limit_s = timeout_s + ANSWER_GRACE_S
+        patience = Patience(self._page.seat.turnstile, limit_s)
+        return await self._thread.call(lambda: patience.begin(make), limit_s=limit_s, more=patience.more)
 
 
 FINISH_LIMIT_S = 1.5

@@ -22,6 +22,7 @@ from runwire.browser.health import Health, Sign
 from runwire.browser.owned import OwnedTasks
 from runwire.browser.ports import EgressPort, StartDriver
 from runwire.browser.processes import descriptors
+from runwire.browser.screen import Screens
 from runwire.browser.seat import Seat, SeatPage
 from runwire.browser.secrets import HttpSecret
 from runwire.browser.settings import BrowserHostSettings
@@ -57,6 +58,7 @@ class ContextPool:
         self._tasks = OwnedTasks()
         self._counts = CloseCounts()
         self.fleet = Fleet(settings, executable, start_driver, self._tasks, self._counts)
+        self.screens = Screens(self._tasks.spawn)
         self._slots = asyncio.Semaphore(settings.slots)
         self._parked: dict[BrowserConfig, deque[Seat]] = {}
         self._parking: Counter[BrowserConfig] = Counter()
@@ -96,6 +98,8 @@ class ContextPool:
         if seat not in self._leased:
             return
         self._leased.discard(seat)
+        if seat.screen is not None:
+            self.screens.leave(seat.screen)
         try:
             if not await seat.close(self._counts, self._settings.close):
                 seat.shell.see(Sign.HUNG)
@@ -109,6 +113,11 @@ class ContextPool:
         if self._settings.isolation == "browser" or (seat.shell.health is Health.DRAINING and not seat.shell.seats):
             await self._give_up(seat.shell)
 
+    def show(self, seat: Seat, run_id: str) -> None:
+        """Make what the seat's pages show visible as the run's."""
+        seat.screen = self.screens.enter(run_id)
+        seat.turnstile = seat.screen.turnstile
+
     async def open_page(self, seat: Seat) -> SeatPage:
         """Return a page for one operation. Raises BrowserLost or BrowserTimeout."""
         return await seat.open_page(self._settings.open_timeout_s)
@@ -120,6 +129,7 @@ class ContextPool:
     async def close(self) -> None:
         """Close everything in the order page → context → browser → driver, each within its bound. Idempotent."""
         self._closing = True
+        self.screens.close()
         if self._watch is not None:
             self._watch.cancel()
         seats = [*self._leased, *(seat for seats in self._parked.values() for seat in seats)]

@@ -13,6 +13,7 @@ from runwire.browser.egress_policy import EgressPolicy
 from runwire.browser.secrets import HttpSecret
 from runwire.contracts.browser import BrowserConfig
 from runwire.protocol.steps.actions import Action
+from runwire.protocol.view import Input
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,18 @@ class LaunchSpec:
     timeout_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A picture of a page's viewport, whose size is in CSS pixels; ``filmed``: by the screencast."""
+
+    width: int
+    height: int
+    jpeg: bytes
+    filmed: bool
+
+
 class PagePort(Protocol):
-    """One page."""
+    """One page, with the windows that it opens: what people see of it is the window in front."""
 
     async def goto(self, url: str, timeout_s: float) -> None:
         """Open an absolute address."""
@@ -46,6 +57,18 @@ class PagePort(Protocol):
 
     async def screenshot(self, timeout_s: float) -> bytes:
         """Return a PNG."""
+
+    async def cast(self, show: Callable[[Shot], None]) -> None:
+        """Begin to film what is in front, through navigations and from window to window, until :meth:`uncast`."""
+
+    async def uncast(self) -> None:
+        """Stop filming. Idempotent."""
+
+    async def still(self, timeout_s: float) -> Shot:
+        """Photograph what is in front."""
+
+    async def use(self, what: Input) -> None:
+        """Do to what is in front what a person does."""
 
     async def close(self) -> None:
         """Close it; may hang."""

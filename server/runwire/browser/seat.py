@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from runwire.browser.closing import CloseCounts, close_within
 from runwire.browser.egress_policy import check_page_address
 from runwire.browser.ports import ContextPort, EgressPort, PagePort
+from runwire.browser.screen import Screen
 from runwire.browser.settings import CloseBounds
 from runwire.browser.shell import Shell
+from runwire.browser.turnstile import Turnstile
 from runwire.contracts.browser import BrowserConfig
 from runwire.errors import BrowserError, BrowserLost, BrowserTimeout
-from runwire.protocol.steps.actions import Action, InFrame, Navigate
+from runwire.protocol.steps.actions import Action, InFrame, Navigate, only_looks
+
+T = TypeVar("T")
 
 ANSWER_GRACE_S = 0.5
 """How much longer than its own limit an operation may take: looking around for a failure message is bounded by it
@@ -25,7 +30,9 @@ too.
 
 @dataclass(eq=False, slots=True)
 class Seat:
-    """A fresh context. ``parked_at`` is when it was made (monotonic); ``first_page`` is there until it is taken."""
+    """A fresh context. ``parked_at`` is when it was made (monotonic); ``first_page`` is there until it is taken;
+    ``screen`` is the run's once there is one.
+    """
 
     shell: Shell
     config: BrowserConfig
@@ -34,13 +41,18 @@ class Seat:
     first_page: PagePort | None
     parked_at: float = field(default_factory=time.monotonic)
     closed: bool = False
+    screen: Screen | None = None
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
     async def open_page(self, limit_s: float) -> SeatPage:
         """Return the waiting page, or a new one. Raises BrowserLost or BrowserTimeout."""
-        page, self.first_page = self.first_page, None
-        if page is None:
-            async with _bounded(self.shell, "opening a page", limit_s):
-                page = await self.context.new_page()
+        async with self.turnstile.turn(acts=True):
+            page, self.first_page = self.first_page, None
+            if page is None:
+                async with _bounded(self.shell, "opening a page", limit_s):
+                    page = await self.context.new_page()
+        if self.screen is not None:
+            self.screen.opened(page)
         return SeatPage(self, page)
 
     async def close(self, counts: CloseCounts, bounds: CloseBounds) -> bool:
@@ -65,7 +77,7 @@ class SeatPage:
     async def goto(self, url: str, timeout_s: float) -> None:
         """Open an absolute address that the run may visit."""
         await self._admitted(url)
-        async with self._op(f"opening {url[:200]}", timeout_s):
+        async with self._act(f"opening {url[:200]}", timeout_s):
             try:
                 await self.port.goto(url, timeout_s)
             except BrowserError as error:
@@ -81,31 +93,31 @@ class SeatPage:
             return None
         if isinstance(action, InFrame) and isinstance(action.action, Navigate | InFrame):
             raise BrowserError("a frame is not navigated, and frames are not nested in a sentence")
-        async with self._op("the action", timeout_s):
+        if only_looks(action):
+            return await self._look("the action", timeout_s, lambda: self.port.perform(action, timeout_s))
+        async with self._act("the action", timeout_s):
             return await self.port.perform(action, timeout_s)
 
     async def title(self, timeout_s: float) -> str:
         """Return the title."""
-        async with self._op("the title", timeout_s):
-            return await self.port.title()
+        return await self._look("the title", timeout_s, self.port.title)
 
     async def url(self, timeout_s: float) -> str:
         """Return the address."""
-        async with self._op("the address", timeout_s):
-            return await self.port.url()
+        return await self._look("the address", timeout_s, self.port.url)
 
     async def text(self, timeout_s: float) -> str:
         """Return the visible text."""
-        async with self._op("the text", timeout_s):
-            return await self.port.text()
+        return await self._look("the text", timeout_s, self.port.text)
 
     async def screenshot(self, timeout_s: float) -> bytes:
         """Return a PNG."""
-        async with self._op("the screenshot", timeout_s):
-            return await self.port.screenshot(timeout_s)
+        return await self._look("the screenshot", timeout_s, lambda: self.port.screenshot(timeout_s))
 
     async def close(self, counts: CloseCounts, bounds: CloseBounds) -> None:
         """Close the page within its bound; one that hangs goes with its context."""
+        if self.seat.screen is not None:
+            self.seat.screen.closed(self.port)
         if not self.seat.closed and self.seat.shell.port.connected:
             await close_within(counts, "page", self.port.close, bounds.page_s)
 
@@ -113,7 +125,26 @@ class SeatPage:
         check_page_address(url)
         await self.seat.proxy.check(url)
 
-    def _op(self, what: str, timeout_s: float) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def _act(self, what: str, timeout_s: float) -> AsyncIterator[None]:
+        """Let an operation through that may change the page. What it waits for a person is not its own time."""
+        async with self.seat.turnstile.turn(acts=True), self._in_time(what, timeout_s):
+            yield
+
+    async def _look(self, what: str, timeout_s: float, look: Callable[[], Awaitable[T]]) -> T:
+        """Do what only reads the page. A person need not wait for its end, and may use up its time: it looks again."""
+        turnstile = self.seat.turnstile
+        while True:
+            async with turnstile.turn(acts=False):
+                holds = turnstile.holds
+                try:
+                    async with self._in_time(what, timeout_s):
+                        return await look()
+                except BrowserTimeout:
+                    if turnstile.holds == holds:
+                        raise
+
+    def _in_time(self, what: str, timeout_s: float) -> AbstractAsyncContextManager[None]:
         return _bounded(self.seat.shell, what, timeout_s + ANSWER_GRACE_S)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from playwright.async_api import Dialog, FrameLocator, Page
@@ -24,7 +24,10 @@ POLL_S = 0.05
 
 @dataclass(eq=False)
 class Stage:
-    """``page`` is the current one of ``pages``, ``scope`` where elements are looked for: the page or a frame of it."""
+    """``page`` is the current one of ``pages``, ``scope`` where elements are looked for: the page or a frame of it.
+
+    ``front`` is what a person in front of the screen would see: the window that was opened or worked on last.
+    """
 
     page: Page
     frame: str | None = None
@@ -32,6 +35,12 @@ class Stage:
     accept_next: bool = False
     next_text: str = ""
     last_dialog: str | None = None
+    on_front: Callable[[], None] | None = None
+    front: Page = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with the page in front."""
+        self.front = self.page
 
     @classmethod
     def of(cls, page: Page) -> Stage:
@@ -61,8 +70,16 @@ class Stage:
                 raise BrowserTimeout(f"no new tab or window was opened within {deadline.seconds:g} s")
             await asyncio.sleep(POLL_S)
         self.page = self._open()[-1 if newest else 0]
+        self.bring(self.page)
         await self.page.wait_for_load_state(timeout=deadline.left_ms)
         await self.page.bring_to_front()
+
+    def bring(self, page: Page) -> None:
+        """Note which window is in front, for who watches."""
+        if page is not self.front:
+            self.front = page
+            if self.on_front is not None:
+                self.on_front()
 
     async def close(self) -> None:
         """Close the pages, the newest first."""
@@ -76,12 +93,19 @@ class Stage:
         self.pages.append(page)
         page.on("dialog", self._answer)
         page.on("popup", self._popup)
+        page.on("close", self._closed)
 
     async def _popup(self, page: Page) -> None:
         if len(self._open()) < MAX_PAGES:
             self._follow(page)
+            self.bring(page)
             return
         await _quietly(page.close())
+
+    def _closed(self, page: Page) -> None:
+        left = self._open()
+        if page is self.front and left:
+            self.bring(self.page if self.page in left else left[-1])
 
     async def _answer(self, dialog: Dialog) -> None:
         if dialog.type == "beforeunload":

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from runwire.browser.secrets import read_secrets
 from runwire.browser.statistics import PoolStatistics
 from runwire.contracts.browser import BrowserPool
+from runwire.contracts.live_view import LiveViews
 from runwire.settings import Settings
 
 
@@ -21,6 +22,7 @@ class BrowserSupport:
         self._sample_origin = sample_origin
         self._lock = threading.Lock()
         self._host: BrowserPool | None = None
+        self._views: LiveViews | None = None
         self._close: Callable[[], None] | None = None
         self._statistics: Callable[[], PoolStatistics] = PoolStatistics
 
@@ -37,6 +39,13 @@ class BrowserSupport:
         """
         host = self.pool()
         return None if host is None else host.full_reason()
+
+    def views(self) -> LiveViews | None:
+        """Return what can be seen of them, or None where Playwright is not installed; any thread."""
+        with self._lock:
+            if self._host is None:
+                self._make()
+            return self._views
 
     def _make(self) -> None:
         try:
@@ -57,7 +66,7 @@ class BrowserSupport:
             ),
             self._sample_origin,
         )
-        self._host, self._close, self._statistics = host, host.close, host.statistics
+        self._host, self._views, self._close, self._statistics = host, host, host.close, host.statistics
 
     def statistics(self) -> PoolStatistics:
         """Return a snapshot, all zero while nobody has asked for a browser; blocks for 2 s at most.

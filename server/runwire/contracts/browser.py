@@ -10,6 +10,7 @@ raise :class:`ForeignThread`, and nothing has happened.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -52,7 +53,7 @@ class PageHandle(Protocol):
     Every call raises BrowserTimeout when ``timeout_s`` seconds have passed, BrowserLost when the browser has died or
     frozen, BrowserError when the page refused (the message says what was looked for and what was found nearest), and
     ForeignThread outside the owner's thread. Cancelling a call stops the waiting at once; what the browser has begun
-    ends with its page.
+    ends with its page. While a person has taken over, calls wait, and their limits do not run.
     """
 
     async def goto(self, url: str, *, timeout_s: float) -> None:
@@ -98,8 +99,10 @@ class BrowserPool(Protocol):
     def full_reason(self) -> str | None:
         """Return why one more browser run should stay queued for now (memory, descriptors), or None. Cheap."""
 
-    def lease(self, run_id: str, config: BrowserConfig) -> AbstractAsyncContextManager[BrowserLease]:
-        """Give ``run_id`` a fresh context.
+    def lease(
+        self, run_id: str, config: BrowserConfig, *, limit: asyncio.Timeout | None = None
+    ) -> AbstractAsyncContextManager[BrowserLease]:
+        """Give ``run_id`` a fresh context. ``limit``, the caller's own, stands still while a person has taken over.
 
         Entering raises BrowserUnavailable, within a bound, if none can be started. Leaving closes the context within a
         bound (about 1.5 s); what does not close is counted and cleaned up by the host, and never raised.

@@ -47,6 +47,10 @@ class _Active:
     assignment: Assignment
     runner: RunnerThread
     timer: asyncio.TimerHandle | None = None
+    left_s: float | None = None
+    """What is left of its time limit while that stands still."""
+    held: bool = False
+    """A person has its browser."""
 
 
 class ThreadDispatcher:
@@ -72,7 +76,7 @@ class ThreadDispatcher:
         self._idle: dict[tuple[str, str], list[RunnerThread]] = {}
         self._idle_count = 0
         self._stuck: list[RunnerThread] = []
-        self._waiting: dict[str, float] = {}
+        self._waiting: set[str] = set()
         """The runs that wait for a person, and the seconds that their time limit leaves them (the loop's)."""
         self._numbers = itertools.count(1)
         self._idle_waiters: set[asyncio.Future[None]] = set()
@@ -158,7 +162,7 @@ class ThreadDispatcher:
             if active is not None and not _released(active.assignment.claimed, published):
                 return  # the entries of an earlier attempt: the run has been claimed again meanwhile
             self._active.pop(published.run_id, None)
-        self._waiting.pop(published.run_id, None)
+        self._waiting.discard(published.run_id)
         if active is not None and active.timer is not None:
             active.timer.cancel()
         self._tell_if_idle()
@@ -172,12 +176,12 @@ class ThreadDispatcher:
         if active.timer is None or active.assignment.stop.reason is not None:
             return  # what runs now is the time to stop
         if published.status is RunStatus.WAITING and run_id not in self._waiting:
-            active.timer.cancel()
-            self._waiting[run_id] = max(0.0, active.timer.when() - self._loop.time())
+            self._stop_clock(active)
+            self._waiting.add(run_id)
             self._tell_if_idle()
         elif published.status is RunStatus.RUNNING and run_id in self._waiting:
-            delay = self._waiting.pop(run_id)
-            active.timer = self._loop.call_later(delay, self._stop, active, StopReason.TIMEOUT)
+            self._waiting.discard(run_id)
+            self._start_clock(active)
 
     def _tell_if_idle(self) -> None:
         if self._is_idle:
@@ -201,12 +205,46 @@ class ThreadDispatcher:
 
     def _watch(self, active: _Active) -> None:
         if self._is_current(active):
-            self._waiting.pop(active.assignment.claimed.run_id, None)  # an earlier attempt's
+            self._waiting.discard(active.assignment.claimed.run_id)  # an earlier attempt's
             delay = active.assignment.claimed.timeout_s
             active.timer = self._loop.call_later(delay, self._stop, active, StopReason.TIMEOUT)
             limit_s = active.assignment.limits.idle_timeout_s
             if limit_s is not None:
                 self.idle.begin(active.assignment.claimed.run_id, limit_s)
+
+    def hold_clock(self, run_id: str) -> None:
+        """Let the run's limits of time stand still: a person has its browser. Nothing if it is not executed here."""
+        active = self._active.get(run_id)
+        if active is not None:
+            active.held = True
+            self._stop_clock(active)
+            self.idle.hold(run_id, held=True)
+
+    def resume_clock(self, run_id: str) -> None:
+        """Let them go on. Idempotent."""
+        active = self._active.get(run_id)
+        if active is not None:
+            active.held = False
+            self._start_clock(active)
+            self.idle.hold(run_id, held=False)
+
+    def _stop_clock(self, active: _Active) -> None:
+        if active.timer is not None and active.left_s is None and active.assignment.stop.reason is None:
+            active.timer.cancel()
+            active.left_s = max(0.0, active.timer.when() - self._loop.time())
+
+    def _start_clock(self, active: _Active) -> None:
+        """Let it go on with what is left, unless the run still waits or a person still has its browser."""
+        if active.left_s is None or active.held or active.assignment.claimed.run_id in self._waiting:
+            return
+        if active.assignment.stop.reason is None:
+            active.timer = self._loop.call_later(active.left_s, self._stop, active, StopReason.TIMEOUT)
+        active.left_s = None
+
+    def fence_of(self, run_id: str) -> int | None:
+        """Return the fence under which the run is executed here; None if it is not."""
+        active = self._active.get(run_id)
+        return None if active is None else active.assignment.claimed.fence
 
     def _is_current(self, active: _Active) -> bool:
         return self._active.get(active.assignment.claimed.run_id) is active
@@ -226,7 +264,7 @@ class ThreadDispatcher:
             return
         if active.timer is not None:
             active.timer.cancel()
-        self._waiting.pop(active.assignment.claimed.run_id, None)
+        self._waiting.discard(active.assignment.claimed.run_id)
         active.timer = self._loop.call_later(self._patience_s(active), self._give_up, active)
 
     def _patience_s(self, active: _Active) -> float:

@@ -17,6 +17,7 @@ class _Watched:
     spoke_at: float
     timer: asyncio.TimerHandle
     counting: bool = True
+    held: bool = False
 
 
 class IdleWatch:
@@ -49,6 +50,12 @@ class IdleWatch:
         else:
             watched.spoke_at, watched.counting = self._loop.time(), published.status is RunStatus.RUNNING
 
+    def hold(self, run_id: str, *, held: bool) -> None:
+        """Do not count while a person has the run's browser."""
+        watched = self._watched.get(run_id)
+        if watched is not None:
+            watched.held, watched.spoke_at = held, self._loop.time()
+
     def _forget(self, run_id: str) -> None:
         watched = self._watched.pop(run_id, None)
         if watched is not None:
@@ -56,7 +63,7 @@ class IdleWatch:
 
     def _look(self, run_id: str) -> None:
         watched = self._watched[run_id]
-        if not watched.counting:
+        if watched.held or not watched.counting:
             watched.spoke_at = self._loop.time()
         left_s = watched.spoke_at + watched.limit_s - self._loop.time()
         if left_s > 0:

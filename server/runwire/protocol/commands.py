@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from runwire.errors import BadCommand, InvalidInput
+from runwire.protocol.view import Input
 from runwire.protocol.webhooks import StartWebhook
 from runwire.runs.limits import RunLimits
 from runwire.runs.state import Priority
@@ -98,6 +99,36 @@ class Respond(Answer, frozen=True, forbid_unknown_fields=True, kw_only=True):
     run_id: RunId
 
 
+ViewNumber = Annotated[int, Meta(ge=1, le=65_535, description="as the reply to view.open gave it")]
+
+
+class OpenView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """See what a run's browser shows: ``view.open``. ``name`` is what others are told of who looks."""
+
+    run_id: RunId
+    name: Annotated[str, Meta(min_length=1, max_length=60)] | UnsetType = UNSET
+
+
+class CloseView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Stop seeing it: ``view.close``."""
+
+    view: ViewNumber
+
+
+class ViewControl(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Take the browser from the agent, or give it back: ``view.control``."""
+
+    view: ViewNumber
+    action: Literal["take", "give"]
+
+
+class ViewInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Use the page, while one holds control: ``view.input``."""
+
+    view: ViewNumber
+    input: Input
+
+
 class Ping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Ask for a ``pong``."""
 
@@ -121,6 +152,10 @@ OPS: dict[str, type[msgspec.Struct]] = {
     "run.unfollow": OneRun,
     "thread.follow": OneThread,
     "thread.unfollow": OneThread,
+    "view.close": CloseView,
+    "view.control": ViewControl,
+    "view.input": ViewInput,
+    "view.open": OpenView,
 }
 """Every operation of section 4 that this version knows, with the shape of its arguments."""
 

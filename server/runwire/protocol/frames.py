@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from runwire.protocol import VERSION
+from runwire.runs.control import ControlState
 from runwire.runs.state import RunStatus, Verdict
 
 Seq = Annotated[int, Meta(ge=0, le=2**63 - 1, description="place in the run's log, from 1")]
@@ -185,6 +186,26 @@ class RunMoved(Frame, tag="run", frozen=True, kw_only=True):
     status: RunStatus
 
 
+class View(Frame, tag="view", frozen=True, kw_only=True, omit_defaults=True):
+    """Who controls the browser of a run that is viewed; sent when that changes. ``lease_s``: seconds until a person's
+    control ends unless they go on.
+    """
+
+    view: int
+    run_id: str
+    control: ControlState
+    holder: str | UnsetType = UNSET
+    lease_s: float | UnsetType = UNSET
+
+
+class ViewEnd(Frame, tag="view_end", frozen=True, kw_only=True):
+    """A view has ended with its run."""
+
+    view: int
+    run_id: str
+    status: RunStatus
+
+
 class Pong(Frame, tag="pong", frozen=True, kw_only=True, omit_defaults=True):
     """The answer to ``ping``, with the command's id if it had one."""
 
@@ -205,6 +226,8 @@ FRAMES: tuple[type[Frame], ...] = (
     Reset,
     RunMoved,
     StateEntry,
+    View,
+    ViewEnd,
 )
 """Every frame that a server sends."""
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from runwire.browser.egress_policy import EgressPolicy
-from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort, ShellPort
+from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort, ShellPort, Shot
 from runwire.browser.secrets import HttpSecret
 from runwire.contracts.agent import Approval, Event, InputExpired
 from runwire.contracts.artifacts import Artifact
@@ -23,10 +23,14 @@ from runwire.contracts.browser import BrowserConfig, BrowserLease, BrowserPool, 
 from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable
 from runwire.protocol.steps.actions import Action, Remember
 from runwire.protocol.traversal import Traversal
+from runwire.protocol.view import Input
 from runwire.testing.files import GivenFiles
 
 PNG = b"\x89PNG\r\n\x1a\nscripted"
 """What a scripted page's screenshot is."""
+
+JPEG = b"\xff\xd8\xff\xe0scripted"
+"""What a scripted page's live view is."""
 
 
 @dataclass
@@ -163,6 +167,8 @@ class ScriptedPage(ScriptedPart):
 
     visited: list[str] = field(default_factory=list)
     performed: list[Action] = field(default_factory=list)
+    used: list[Input] = field(default_factory=list)
+    show: Callable[[Shot], None] | None = None
 
     async def goto(self, url: str, timeout_s: float) -> None:
         """Note the address."""
@@ -196,6 +202,27 @@ class ScriptedPage(ScriptedPart):
         """Return a picture."""
         await self.op("screenshot")
         return PNG
+
+    async def cast(self, show: Callable[[Shot], None]) -> None:
+        """Film: :attr:`show` takes what the script shows; one picture comes by itself."""
+        await self.op("cast")
+        self.show = show
+        show(Shot(1280, 720, JPEG, filmed=True))
+
+    async def uncast(self) -> None:
+        """Stop filming."""
+        self.show = None
+        await self.op("uncast")
+
+    async def still(self, timeout_s: float) -> Shot:
+        """Photograph."""
+        await self.op("still")
+        return Shot(1280, 720, JPEG, filmed=False)
+
+    async def use(self, what: Input) -> None:
+        """Note what a person does."""
+        await self.op("use")
+        self.used.append(what)
 
 
 @dataclass(eq=False)
@@ -247,7 +274,9 @@ class ScriptedPool:
         return ScriptedHandle(self.answers)
 
     @asynccontextmanager
-    async def lease(self, run_id: str, config: BrowserConfig) -> AsyncIterator[BrowserLease]:
+    async def lease(
+        self, run_id: str, config: BrowserConfig, *, limit: asyncio.Timeout | None = None
+    ) -> AsyncIterator[BrowserLease]:
         """Lend a scripted context."""
         if self.unavailable is not None:
             raise BrowserUnavailable(self.unavailable)

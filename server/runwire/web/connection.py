@@ -87,6 +87,7 @@ class SocketConnection:
         "_clock",
         "_closing",
         "_connections",
+        "_input_rate",
         "_liveness",
         "_rate",
         "_settings",
@@ -117,6 +118,7 @@ class SocketConnection:
         self._state = ConnectionState.AUTHENTICATING
         self._timer: asyncio.TimerHandle | None = None
         self._rate = RateLimit(clock.monotonic(), per_s=settings.messages_per_s, burst=settings.message_burst)
+        self._input_rate: RateLimit | None = None
         self._liveness = Liveness(clock.monotonic(), heartbeat_s=settings.heartbeat_s, idle_s=None)
         self._closing: asyncio.Task[None] | None = None
         self.heartbeats: Callable[[], list[Frame]] = list
@@ -215,11 +217,26 @@ class SocketConnection:
             raise SocketClosed
         now = self._clock.monotonic()
         self._liveness.active(now, sent=False)
-        if not self._rate.allow(now):
-            raise ProtocolViolation("too many messages", close_code=CloseCode.TOO_FAST)
         text = received.get("text")
         body: str | bytes = text if text is not None else received.get("bytes", b"")
-        return decode_message(body, limit_bytes=self._settings.message_bytes)
+        try:
+            message = decode_message(body, limit_bytes=self._settings.message_bytes)
+        except BadCommand:
+            self._check_pace(now, input=False)
+            raise
+        self._check_pace(now, input=message["op"] == "view.input")
+        return message
+
+    def _check_pace(self, now: float, *, input: bool) -> None:
+        """Count a message; a person's inputs have a pace of their own (protocol, section 6)."""
+        rate = self._rate
+        if input:
+            if self._input_rate is None:
+                settings = self._settings
+                self._input_rate = RateLimit(now, per_s=settings.view_inputs_per_s, burst=settings.message_burst)
+            rate = self._input_rate
+        if not rate.allow(now):
+            raise ProtocolViolation("too many messages", close_code=CloseCode.TOO_FAST)
 
     # Sending
 

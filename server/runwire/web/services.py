@@ -18,6 +18,7 @@ from runwire.contracts.artifacts import Artifact, ArtifactStore
 from runwire.contracts.authenticator import Authenticator
 from runwire.contracts.browser import BrowserPool
 from runwire.contracts.files import FileStore
+from runwire.contracts.live_view import LiveViews
 from runwire.contracts.run_store import Created, RunStore
 from runwire.contracts.traversals import TraversalStore
 from runwire.contracts.webhooks import WebhookStore
@@ -27,6 +28,7 @@ from runwire.engine.conversations import Conversations
 from runwire.engine.factory import ExecutionEngineFactory
 from runwire.engine.presence import DisconnectWatch
 from runwire.engine.saved_tests import SavedTests
+from runwire.engine.take_over import TakeOver
 from runwire.engine.user_engine import UserExecutionContext
 from runwire.engine.waiting import Waiting
 from runwire.errors import RunwireError, ServerStopping, StartupIncomplete
@@ -66,6 +68,8 @@ class Services:
     browser: Callable[[], BrowserPool | None]
     vitals: Vitals
     tracer: RunTracer | None
+    views: Callable[[], LiveViews | None]
+    take_over: TakeOver
     health: Callable[[], dict[str, Any]]
     """What is wrong, by part, and the numbers that ``/readyz`` shows."""
 

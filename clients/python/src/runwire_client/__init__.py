@@ -28,6 +28,7 @@ from runwire_client.entries import (
 )
 from runwire_client.errors import RunwireError
 from runwire_client.files import StoredFile
+from runwire_client.live_view import Control, LiveView, Picture
 from runwire_client.people import InputRequest, InputResponse, input_request, input_response
 from runwire_client.queueing import AgentLoad, CancelledRuns, Operator, Pause, QueuePlace, QueueStatus, UserLoad
 from runwire_client.records import Agent, Health, Run, RunRecord, RunResult
@@ -41,6 +42,7 @@ __all__ = [
     "CancelledRuns",
     "Clock",
     "Connected",
+    "Control",
     "Conversation",
     "Delivery",
     "Entry",
@@ -52,8 +54,10 @@ __all__ = [
     "InputResponse",
     "Item",
     "LastRun",
+    "LiveView",
     "Operator",
     "Pause",
+    "Picture",
     "Queue",
     "QueuePlace",
     "QueueStatus",

@@ -67,6 +67,10 @@ class Address:
         """Return the URL of an HTTP path."""
         return f"{self._parts.scheme}://{self._root}{path}"
 
+    def converse(self) -> str:
+        """Return the URL of a socket for commands (protocol, section 4)."""
+        return f"{_SOCKET_SCHEMES[self._parts.scheme]}://{self._root}/ws"
+
     def follow(self, run_id: str, cursor: Cursor) -> str:
         """Return the URL that follows a run from a cursor to its end, in batches (protocol, section 3)."""
         query: dict[str, str | int] = {"after": cursor.after}

@@ -16,6 +16,7 @@ from runwire_client.client import AsyncRunwire
 from runwire_client.credentials import TokenSource
 from runwire_client.entries import Item
 from runwire_client.errors import ClientClosed
+from runwire_client.live_view import LiveView, Picture
 from runwire_client.queueing import QueueStatus
 from runwire_client.records import Run, RunRecord, RunResult
 from runwire_client.timing import Timing
@@ -75,6 +76,16 @@ class Runwire:
     def follow(self, run_id: str, *, after: int = 0, epoch: str | None = None) -> Iterator[Item]:
         """Yield each entry exactly once, as AsyncRunwire.follow does; closing the iterator closes the socket."""
         return self._each(self._async.follow(run_id, after=after, epoch=epoch))
+
+    def view(self, run_id: str) -> Iterator[Picture]:
+        """Yield pictures of the run's browser until the run ends, as AsyncRunwire.view does; newer ones win."""
+        opening = self._async.view(run_id)
+        view = self._wait(opening.__aenter__())
+        try:
+            while (picture := self._wait(_next_picture(view))) is not None:
+                yield picture
+        finally:
+            self._wait(opening.__aexit__(None, None, None))
 
     def result(self, run_id: str, timeout_s: float | None = None) -> RunResult:
         """Wait for the run's end, as AsyncRunwire.result does."""
@@ -146,3 +157,9 @@ class Runwire:
         except BaseException:
             future.cancel()
             raise
+
+
+async def _next_picture(view: LiveView) -> Picture | None:
+    async for picture in view:
+        return picture
+    return None

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import random as random_source
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
@@ -23,6 +23,7 @@ from runwire_client.fields import Fields, parse_json
 from runwire_client.files import Files
 from runwire_client.follower import Cursor, Follower
 from runwire_client.http_door import HttpDoor, Reply
+from runwire_client.live_view import LiveView
 from runwire_client.queueing import Operator, QueueStatus, read_queue
 from runwire_client.records import (
     Agent,
@@ -246,6 +247,26 @@ class AsyncRunwire:
                 if isinstance(item, State) and item.status.is_terminal:
                     return result_of(item)
         raise ProtocolViolation(f"run {record.id} was closed as ended, without a terminal state (S5)")
+
+    # ---------------------------------------------------------------- seeing and using a run's browser
+
+    @asynccontextmanager
+    async def view(self, run_id: str, *, name: str | None = None) -> AsyncIterator[LiveView]:
+        """Look at the browser of a run: iterate over what the block gets for pictures, until the run ends.
+
+        Args:
+            run_id: the run; one that has no page yet is waited for.
+            name: what others who look are told of you, should you take control; default the user.
+
+        Raises:
+            NotFound: absent, or somebody else's; Conflict: it has ended; ConnectionFailed: not connected, or cut.
+        """
+        async with self._sockets.conversation() as socket:
+            view = LiveView(socket, self._timing.request_timeout_s)
+            try:
+                yield await view.open(checked_run_id(run_id), name)
+            finally:
+                await view.close()
 
     # ---------------------------------------------------------------- the server
 

@@ -13,6 +13,7 @@ leave this package: they are mapped where they arise and stand in ``__cause__``.
     │   │   ├── RunIdTaken        the run id names another run
     │   │   ├── AlreadyAnswered   another answer to the question was first; ``details`` hold it
     │   │   └── RequestClosed     the question takes no answer any more
+    │   │   └── ControlTaken      somebody else has the run's browser at this moment
     │   ├── TooLarge              413
     │   ├── OverCapacity          429: your share is used up; ``retry_after_s`` says when to come back
     │   └── ClientClosed          the client was used outside its ``async with``
@@ -119,6 +120,13 @@ class RequestClosed(Conflict):
     """The question takes no answer any more: it has expired, was withdrawn, or its run has ended."""
 
     default_code = "request_closed"
+
+
+class ControlTaken(Conflict):
+    """Another person, ``details["holder"]``, or the agent in mid-action has the run's browser; try again."""
+
+    default_code = "control_taken"
+    retryable = True
 
 
 class TooLarge(CallerError):

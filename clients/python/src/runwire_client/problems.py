@@ -12,6 +12,7 @@ from typing import Any, Final
 from runwire_client.errors import (
     AlreadyAnswered,
     Conflict,
+    ControlTaken,
     InvalidInput,
     NotAuthenticated,
     NotFound,
@@ -42,7 +43,10 @@ _BY_STATUS: Final = MappingProxyType(
         504: ServerUnavailable,
     }
 )
-_BY_CODE: Final = MappingProxyType({kind.default_code: kind for kind in (RunIdTaken, AlreadyAnswered, RequestClosed)})
+_BY_CODE: Final = MappingProxyType(
+    {kind.default_code: kind for kind in (RunIdTaken, AlreadyAnswered, ControlTaken, RequestClosed)}
+)
+_REFUSALS: Final = MappingProxyType({**{kind.default_code: kind for kind in _BY_STATUS.values()}, **_BY_CODE})
 
 
 def problem_error(status: int, headers: Mapping[str, str], body: bytes) -> RunwireError:
@@ -64,6 +68,14 @@ def problem_error(status: int, headers: Mapping[str, str], body: bytes) -> Runwi
         retry_after_s=_retry_after_s(headers, problem),
         details=details if isinstance(details, dict) else None,
     )
+
+
+def refusal_error(error: Mapping[str, Any]) -> RunwireError:
+    """Return the error that a refused command of a socket stands for (protocol, section 4)."""
+    code, details = _text(error, "code"), error.get("details")
+    kind = _REFUSALS.get(code or "", ServerFault)
+    message = _text(error, "message") or "the command was refused"
+    return kind(message, code=code, details=details if isinstance(details, dict) else None)
 
 
 def _text(problem: Mapping[str, Any], name: str) -> str | None:

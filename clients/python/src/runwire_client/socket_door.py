@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -20,7 +21,6 @@ from runwire_client.entries import Frame
 from runwire_client.errors import ClientClosed, ConnectionFailed, NotAuthenticated
 from runwire_client.follower import (
     Closed,
-    Cursor,
     Finished,
     Follower,
     GaveUp,
@@ -80,7 +80,7 @@ class SocketDoor:
         """
         while True:
             follower.begin(self._clock.now_s())
-            opened = await self._dial(run_id, follower.cursor)
+            opened = await self._dial(self._address.follow(run_id, follower.cursor))
             if isinstance(opened, ClientConnection):
                 decision: Finished | Retry | GaveUp | None = None
                 try:
@@ -106,6 +106,18 @@ class SocketDoor:
             if isinstance(decision, Retry):
                 await self._prepare(run_id, decision)
 
+    @asynccontextmanager
+    async def conversation(self) -> AsyncIterator[ClientConnection]:
+        """Open a socket for commands; it is cut when the block ends. Raises what stands in its way."""
+        opened = await self._dial(self._address.converse())
+        if isinstance(opened, Refused | Unreachable):
+            raise opened.error
+        try:
+            yield opened
+        finally:
+            opened.transport.abort()
+            self._live.discard(opened)
+
     async def _prepare(self, run_id: str, retry: Retry) -> None:
         if not self._is_open:
             raise ClientClosed("the client was closed while it followed a run")
@@ -114,7 +126,7 @@ class SocketDoor:
             self._credentials.refresh()
         await self._clock.sleep(retry.delay_s)
 
-    async def _dial(self, run_id: str, cursor: Cursor) -> ClientConnection | Refused | Unreachable:
+    async def _dial(self, url: str) -> ClientConnection | Refused | Unreachable:
         if not self._is_open:
             raise ClientClosed("the client is not open: use `async with`")
         headers = self._credentials.header()
@@ -123,7 +135,7 @@ class SocketDoor:
             raise NotAuthenticated("no token: pass one, or set RUNWIRE_TOKEN or RUNWIRE_TOKEN_FILE")
         try:
             socket = await _Connect(
-                self._address.follow(run_id, cursor),
+                url,
                 additional_headers=headers,
                 subprotocols=[SUBPROTOCOL],
                 compression=None,

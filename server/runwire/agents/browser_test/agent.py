@@ -52,7 +52,8 @@ class BrowserTestAgent:
         try:
             pool = ctx.browser
             session = TestSession(ctx, test, pool.sample_origin)
-            async with limit, pool.lease(ctx.run_id, browser_config(test.browser)) as lease, lease.page() as page:
+            config = browser_config(test.browser)
+            async with limit, pool.lease(ctx.run_id, config, limit=limit) as lease, lease.page() as page:
                 await session.run(page)
         except TimeoutError as error:
             if not limit.expired():

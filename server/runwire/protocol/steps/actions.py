@@ -261,6 +261,27 @@ Action: TypeAlias = (
 )
 """Everything that a step can do."""
 
+_LOOKS = (
+    WaitSeconds,
+    WaitForElement,
+    VerifyText,
+    VerifyTitle,
+    VerifyUrl,
+    VerifyElement,
+    VerifyValue,
+    VerifyAttribute,
+    VerifyCount,
+    VerifyDialog,
+    SetVariable,
+    Remember,
+    TakeScreenshot,
+)
+
+
+def only_looks(action: Action) -> bool:
+    """Return whether the action leaves the page as it is, so that doing it again does no harm."""
+    return isinstance(action.action if isinstance(action, InFrame) else action, _LOOKS)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

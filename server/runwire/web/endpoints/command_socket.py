@@ -19,12 +19,16 @@ from runwire.ids import new_id
 from runwire.protocol.close_codes import CloseCode
 from runwire.protocol.commands import (
     Authenticate,
+    CloseView,
     FollowRun,
     OneRun,
     OneThread,
+    OpenView,
     Ping,
     Respond,
     StartRun,
+    ViewControl,
+    ViewInput,
     WholeQueue,
     parse_command,
 )
@@ -33,6 +37,7 @@ from runwire.web.connection import SocketClosed, SocketConnection, check_subprot
 from runwire.web.endpoints.people import answer_view
 from runwire.web.error_map import error_object, internal_problem
 from runwire.web.follow import FollowOptions, RunFollow
+from runwire.web.live_view import SocketViews
 from runwire.web.services import Services, get_services, make_connection
 from runwire.web.topics import Topics
 
@@ -73,7 +78,17 @@ async def _serve(connection: SocketConnection, services: Services, user: User | 
 class CommandEndpoint:
     """The life of one command socket after authentication."""
 
-    __slots__ = ("_commands", "_connection", "_follows", "_services", "_settings", "_topics", "_user", "_worker")
+    __slots__ = (
+        "_commands",
+        "_connection",
+        "_follows",
+        "_services",
+        "_settings",
+        "_topics",
+        "_user",
+        "_views",
+        "_worker",
+    )
 
     def __init__(self, connection: SocketConnection, services: Services, user: User) -> None:
         self._connection = connection
@@ -84,6 +99,7 @@ class CommandEndpoint:
         self._topics = Topics(connection, services, user)
         self._commands: list[dict[str, Any]] = []
         self._worker: asyncio.Task[None] | None = None
+        self._views: SocketViews | None = None
 
     async def run(self) -> None:
         """Say hello and receive until the socket is closed.
@@ -121,6 +137,8 @@ class CommandEndpoint:
             for follow in tuple(self._follows.values()):
                 follow.stop()
             self._topics.stop()
+            if self._views is not None:
+                self._views.close_all()
 
     def _heartbeats(self) -> list[Frame]:
         """One for each followed run, so that a client sees a silent gap in any of them; a bare one if there is none."""
@@ -134,6 +152,8 @@ class CommandEndpoint:
         for follow in tuple(self._follows.values()):
             follow.pump()
         self._topics.pump()
+        if self._views is not None:
+            self._views.pump()
 
     async def _work(self) -> None:
         """Carry out what waits, in order."""
@@ -169,6 +189,8 @@ class CommandEndpoint:
                 self._unfollow(command, command_id)
             case WholeQueue() | OneThread():
                 await self._follow_topic(message["op"], command, command_id)
+            case OpenView() | CloseView() | ViewControl() | ViewInput():
+                await self._view(command, command_id)
             case Ping():
                 self._connection.send(Pong(id=UNSET if command_id is None else command_id))
             case Authenticate():
@@ -225,6 +247,18 @@ class CommandEndpoint:
         self._connection.send(Reply(id=command_id, ok=True, result={"run_id": command.run_id, "followed": followed}))
         self._set_idle()
 
+    async def _view(self, command: OpenView | CloseView | ViewControl | ViewInput, command_id: Any) -> None:
+        if self._views is None:
+            self._views = SocketViews(self._connection, self._services, self._user, self._set_idle)
+        views = self._views
+        if isinstance(command, OpenView):
+            facts = await views.open(command)
+        elif isinstance(command, ViewControl):
+            facts = await views.control(command)
+        else:
+            facts = views.input(command) if isinstance(command, ViewInput) else views.close(command)
+        self._connection.send(Reply(id=command_id, ok=True, result=facts))
+
     def _reply_run(self, command_id: Any, run: OwnedRun, *, existed: bool) -> None:
         record = run.record
         facts = {
@@ -272,6 +306,6 @@ class CommandEndpoint:
         return follow is not None
 
     def _set_idle(self) -> None:
-        """A socket that follows something is never idle; one that follows nothing may be so for a while."""
-        follows = bool(self._follows) or bool(self._topics)
-        self._connection.idle_after(None if follows else self._settings.command_idle_timeout_s)
+        """A socket that follows or views something is never idle; one that does not may be so for a while."""
+        busy = bool(self._follows) or bool(self._topics) or bool(self._views)
+        self._connection.idle_after(None if busy else self._settings.command_idle_timeout_s)
