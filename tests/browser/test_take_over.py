@@ -69,7 +69,6 @@ async def test_agent_does_nothing_while_a_person_has_control_and_no_limit_runs(
     async with carried_out(server, f"{site}/hand.html", *steps, run={"timeout_s": 4}, **more) as (socket, run_id):
         await step_begun(socket, 1)
         async with viewing(server, run_id) as viewer:
-            await viewer.picture()
             await viewer.take()
             before = await viewer.settled()
             await asyncio.sleep(4.5)

@@ -77,7 +77,7 @@ class ThreadDispatcher:
         self._idle_count = 0
         self._stuck: list[RunnerThread] = []
         self._waiting: set[str] = set()
-        """The runs that wait for a person, and the seconds that their time limit leaves them (the loop's)."""
+        """The runs that wait for a person (the loop's)."""
         self._numbers = itertools.count(1)
         self._idle_waiters: set[asyncio.Future[None]] = set()
         self.idle = IdleWatch(loop, lambda run_id, error: self.request_stop(run_id, StopReason.LIMIT, error))
