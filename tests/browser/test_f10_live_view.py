@@ -12,7 +12,7 @@ import pytest
 from runwire.browser.host import BrowserHost
 from runwire.protocol.view import ViewFlag
 from tests.browser.conftest import eventually
-from tests.browser.views import carried_out, step_begun, viewing, within
+from tests.browser.views import Seen, Viewer, carried_out, step_begun, viewing, within
 from tests.support.embedded import EmbeddedServer, settings_for
 from tests.support.sockets import conversing
 
@@ -71,16 +71,25 @@ async def test_f10_what_changes_is_seen_and_a_still_page_costs_no_frame(server: 
 
 
 async def test_f10_view_follows_navigations_windows_and_their_end(server: EmbeddedServer, site: str) -> None:
-    steps = ['Click "Open"', "Switch to new tab", 'Click "Close"', "Switch to first tab", WAIT]
-    async with carried_out(server, f"{site}/hand.html", "Wait 0.7 seconds", *steps) as (socket, run_id):
-        await step_begun(socket, 1)
-        async with viewing(server, run_id) as viewer:
-            first = await viewer.settled()
-            popup = await viewer.changes(first)
-            await step_begun(socket, 5)
-            last = await viewer.settled()
-            assert popup.jpeg != last.jpeg
-            assert last.number > popup.number > first.number
+    """What a page looks like before and after is the same picture; a window and another page look different."""
+    pause = "Wait 1 seconds"
+    steps = [pause, 'Click "Open"', "Switch to new tab", pause, 'Click "Close"', "Switch to first tab", pause]
+    steps += [f"Navigate to {site}/hidden.html", WAIT]
+    async with carried_out(server, f"{site}/hand.html", *steps) as (socket, run_id), viewing(server, run_id) as viewer:
+        seen = [await viewer.picture(10.0)]
+        collecting = asyncio.create_task(_collect(viewer, seen))
+        await step_begun(socket, len(steps))
+        await asyncio.sleep(0.5)
+        collecting.cancel()
+        await asyncio.wait((collecting,))
+    numbers = [one.number for one in seen]
+    assert numbers == sorted(set(numbers))
+    assert len({one.jpeg for one in seen}) >= 3, "the page, the window, the other page"
+
+
+async def _collect(viewer: Viewer, seen: list[Seen]) -> None:
+    while True:
+        seen.append(await viewer.picture(30.0))
 
 
 async def test_f10_one_capture_for_all_viewers_and_none_without(server: EmbeddedServer, site: str) -> None:

@@ -121,7 +121,7 @@ async def step_begun(socket: Socket, number: int) -> None:
 
     async with asyncio.timeout(10):
         while not begun():
-            await socket.next()
+            await socket.next(10.0)
 
 
 async def within(limit_s: float, work: Callable[[], Awaitable[Any]]) -> float:
