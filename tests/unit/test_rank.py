@@ -136,3 +136,17 @@ def test_what_is_remembered_of_users_is_bounded() -> None:
         rank = book.next_rank(f"user{number}", Priority.HIGH)
         book.served(rank, Priority.HIGH)
     assert len(book._last) <= 1_001
+
+
+def test_many_who_wait_are_not_sifted_at_each_start() -> None:
+    """Beside 10,000 users who wait, forgetting is rare: a start costs the same as beside ten."""
+    book = RankBook()
+    ranks = [book.next_rank(f"user{number}", Priority.HIGH) for number in range(10_000)]
+    before = book._last
+    for rank in ranks[:100]:
+        book.served(rank, Priority.HIGH)
+    sifted = book._last
+    assert sifted is not before, "more than it remembers: sifted once"
+    for rank in ranks[100:200]:
+        book.served(rank, Priority.HIGH)
+    assert book._last is sifted

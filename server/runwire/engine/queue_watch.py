@@ -203,8 +203,10 @@ class QueueWatch:
             self._say(places, due, version)
             if self._version == version:  # what was wanted and has no place waits no longer
                 self._waiting -= set(wanted) - {place.run_id for place in places.places}
-        except RunwireError as error:  # the next move of the queue tries again
+        except RunwireError as error:
             log.warning("queue.places_not_read", error=str(error))
+            for one in due:  # who is still there then is told then
+                one.due_at = self._loop.time() + FRAME_EACH_S
         finally:
             self._reading = None
             self._schedule()

@@ -94,7 +94,7 @@ class Claimer:
 
     def queued_of(self, owner_id: str) -> int:
         """Return how many runs of one user wait, as of the last commit."""
-        return self._tally.queued_of[owner_id]
+        return self._tally.queued_of.get(owner_id, 0)
 
     def restore(self, connection: sa.Connection) -> None:
         """Take up the queue that an earlier process left."""
@@ -207,19 +207,19 @@ class Claimer:
 
     def _may_start(self, agent: str, pauses: Pauses) -> bool:
         limit = self._limits.per_agent.get(agent)
-        return (limit is None or self._tally.running_as[agent] < limit) and not pauses.hold(agent)
+        return (limit is None or self._tally.running_as.get(agent, 0) < limit) and not pauses.hold(agent)
 
     def _has_room(self, head: Head) -> bool:
         """Return whether a run that has begun already may go on; a pause is for those that have not."""
         limit = self._limits.per_agent.get(head.agent)
         return (
             self._tally.running < self._limits.total
-            and (limit is None or self._tally.running_as[head.agent] < limit)
+            and (limit is None or self._tally.running_as.get(head.agent, 0) < limit)
             and not self._is_full(head.owner_id)
         )
 
     def _is_full(self, owner_id: str) -> bool:
-        return 0 < self._limits.per_user <= self._tally.running_of[owner_id]
+        return 0 < self._limits.per_user <= self._tally.running_of.get(owner_id, 0)
 
     def _admits(self, agent: str) -> bool:
         return self._admission is None or self._admission.may_start(agent)

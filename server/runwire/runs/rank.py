@@ -24,6 +24,9 @@ yields.
 PARKED = 2**62
 """The rank of a run whose next attempt may not begin yet: behind every rank that is given out, in the same index."""
 
+FORGET_AT = 1_000
+"""Users and classes that are remembered before those whose turn has passed are forgotten."""
+
 _OFFSET = {Priority.HIGH: 0, Priority.NORMAL: CLASS_STEP, Priority.LOW: 2 * CLASS_STEP}
 
 
@@ -33,6 +36,7 @@ class RankBook:
     def __init__(self, turn: int = 0) -> None:
         self._turn = turn
         self._last: dict[tuple[str, Priority], int] = {}
+        self._forget_at = FORGET_AT
 
     def restore(self, owner_id: str, priority: Priority, highest_rank: int, lowest_rank: int) -> None:
         """Take up what the database holds of one user's waiting runs of one class."""
@@ -50,5 +54,8 @@ class RankBook:
     def served(self, rank: int, priority: Priority) -> None:
         """Note that the run with this rank was started: the turn moves on, and users behind it are forgotten."""
         turn = self._turn = max(self._turn + 1, rank - _OFFSET[priority])
-        if len(self._last) > 1_000:  # forgetting is only for memory: a forgotten user's next turn is the current one
+        if len(self._last) > self._forget_at:  # only for memory: a forgotten user's next turn is the current one
             self._last = {key: last for key, last in self._last.items() if last + TURN > turn}
+            self._forget_at = max(
+                FORGET_AT, 2 * len(self._last)
+            )  # so that a thousand who wait are not sifted each time

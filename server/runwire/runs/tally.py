@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -43,15 +42,18 @@ class Pauses:
 
 @dataclass(slots=True)
 class Tally:
-    """How many runs are in each live state: in all, of each user, of each agent. Kept by moves, never counted anew."""
+    """How many runs are in each live state: in all, of each user, of each agent. Kept by moves, never counted anew.
+
+    Plain dictionaries without zeros: they are on the way of every start.
+    """
 
     queued: int = 0
     running: int = 0
     waiting: int = 0
-    queued_of: Counter[str] = field(default_factory=Counter)
-    running_of: Counter[str] = field(default_factory=Counter)
-    queued_as: Counter[str] = field(default_factory=Counter)
-    running_as: Counter[str] = field(default_factory=Counter)
+    queued_of: dict[str, int] = field(default_factory=dict)
+    running_of: dict[str, int] = field(default_factory=dict)
+    queued_as: dict[str, int] = field(default_factory=dict)
+    running_as: dict[str, int] = field(default_factory=dict)
 
     def move(self, owner_id: str, agent: str, before: RunStatus | None, after: RunStatus | None, runs: int = 1) -> None:
         """Count ``runs`` runs from one state to another; None is outside of it all."""
@@ -71,13 +73,12 @@ class Tally:
             self.waiting += runs
 
 
-def _add(counter: Counter[str], key: str, runs: int) -> None:
-    """Add to a counter that holds nothing for those who have nothing."""
-    left = counter[key] + runs
+def _add(counts: dict[str, int], key: str, runs: int) -> None:
+    left = counts.get(key, 0) + runs
     if left:
-        counter[key] = left
+        counts[key] = left
     else:
-        del counter[key]
+        del counts[key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +95,4 @@ class QueueState:
     @classmethod
     def of(cls, tally: Tally, pauses: Pauses) -> QueueState:
         """Return what stands in ``tally`` now."""
-        queued_as, running_as = dict(tally.queued_as), dict(tally.running_as)
-        return cls(tally.queued, tally.running, tally.waiting, queued_as, running_as, pauses)
+        return cls(tally.queued, tally.running, tally.waiting, tally.queued_as.copy(), tally.running_as.copy(), pauses)

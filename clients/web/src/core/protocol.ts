@@ -109,7 +109,8 @@ export interface QueueFrame {
   readonly size: number;
   /** Seconds; present only when measured. */
   readonly eta_s?: number;
-  readonly reason?: string;
+  /** Why the run waits although its turn may have come. */
+  readonly blocked?: string;
 }
 export interface EndFrame {
   readonly type: "end";

@@ -76,7 +76,11 @@ function Header({ session, raw, onRaw }: { session: RunSession; raw: boolean; on
     <header class="run-head">
       <div class="run-title">
         <h1 title={title}>{title}</h1>
-        <small>{record?.agent}{live.attempt > 1 ? ` · attempt ${live.attempt}` : ""}</small>
+        <small>
+          {record?.agent}
+          {live.attempt > 1 ? ` · attempt ${live.attempt}` : ""}
+          {status === "QUEUED" && session.queue.value?.blocked ? ` · waits: ${session.queue.value.blocked}` : ""}
+        </small>
       </div>
       <StatusChip status={status} verdict={live.terminal?.verdict} label={label} />
       <span class="time" aria-label="Elapsed time">{elapsed}</span>
