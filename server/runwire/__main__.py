@@ -17,6 +17,7 @@ BROKEN_PIPE = 141
 COMMANDS = {
     "serve": "serve",
     "run": "run",
+    "retry": "retry",
     "top": "top",
     "queue": "queue_desk",
     "threads": "threads",

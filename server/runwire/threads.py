@@ -11,8 +11,9 @@ import asyncio
 import queue
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -270,6 +271,26 @@ class LoopReply(Generic[T]):
     async def wait(self) -> T:
         """Return the value or raise the error."""
         return await self._future
+
+
+class LoopCaller:
+    """Calls coroutines of one loop from other threads, with or without a loop of their own."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    async def call(self, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return what the coroutine returns there; cancelling this one cancels that one."""
+        return await asyncio.wrap_future(self.submit(make))
+
+    def submit(self, make: Callable[[], Coroutine[Any, Any, T]]) -> Future[T]:
+        """The same for a thread without a loop: the future can be waited for and cancelled there."""
+        coroutine = make()
+        try:
+            return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        except RuntimeError:  # the loop is closed: the process is ending
+            coroutine.close()
+            raise
 
 
 class ReplyBox(Generic[T]):

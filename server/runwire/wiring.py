@@ -35,6 +35,7 @@ from runwire.engine.dispatcher import ThreadDispatcher
 from runwire.engine.doorbells import Doorbells
 from runwire.engine.drain import Drain
 from runwire.engine.factory import ExecutionEngineFactory
+from runwire.engine.family import FamilyServices
 from runwire.engine.isolation.process_run import ProcessParts
 from runwire.engine.lease_keeper import LeaseKeeper
 from runwire.engine.presence import DisconnectWatch
@@ -77,6 +78,7 @@ from runwire.settings import Settings
 from runwire.telemetry.logs import startup_step
 from runwire.telemetry.loop_lag import LoopLag
 from runwire.telemetry.tracing import open_tracer
+from runwire.threads import LoopCaller
 from runwire.web.app import build_app
 from runwire.web.body_limit import BodyBounds
 from runwire.web.chat_ui import samples_folder
@@ -286,6 +288,7 @@ def build_execution(
         agents=agents,
         services=RunServices(storage.artifacts, storage.traversals, storage.files, browsers.pool),
         questions=QuestionServices(storage.inbox, bells, clock, settings.input_timeout_s),
+        family=FamilyServices(LoopCaller(loop), store, storage.event_log),
         run_timeout_s=settings.run_timeout_s,
         cleanup_timeout_s=settings.cleanup_timeout_s,
         limits=limits_of_server(settings),

@@ -60,6 +60,18 @@ def test_run_as_json_prints_the_log_itself(process: ServerProcess, tmp_path: Pat
     assert [(line["type"], line["data"]) for line in printed] == [(e["type"], e["data"]) for e in stored]
 
 
+def test_retry_repeats_an_ended_run_and_watches_it(process: ServerProcess, tmp_path: Path) -> None:
+    where = ("--data", str(process.data))
+    assert run_command("run", "echo", "once more", "--run-id", "tobeagain", *where, cwd=tmp_path).returncode == 0
+    done = run_command("retry", "tobeagain", *where, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "once more\n")
+    (again,) = query(process.data, "SELECT retry_of, thread_id FROM runs WHERE retry_of IS NOT NULL")
+    (first,) = query(process.data, "SELECT thread_id FROM runs WHERE id = 'tobeagain'")
+    assert again == {"retry_of": "tobeagain", "thread_id": first["thread_id"]}
+    _refused(run_command("retry", "nosuchrun", *where, cwd=tmp_path), "no run")
+    _refused(run_command("retry", "tobeagain", "--from-seq", "1", *where, cwd=tmp_path), "leave out from_seq")
+
+
 def test_run_without_a_server_executes_embedded(data: Path, tmp_path: Path) -> None:
     done = run_command("run", "echo", "all alone", "--data", str(data), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, "all alone\n")

@@ -80,5 +80,47 @@ def sleeps(_ctx: SyncRunContext, input: float) -> str:
     return "slept"
 
 
-_AGENTS = (flaky, flaky_plain, patient, very_patient, silent, deaf_to_limits, hoards, sleeps)
+async def walks(ctx: RunContext, input: int) -> dict[str, Any]:
+    """Say one event a step; a fork goes on behind the last step that its original kept."""
+    begun = 0
+    if ctx.forked_from is not None:
+        begun = len([entry async for entry in ctx.forked_from.entries() if entry["type"] == "event"])
+    for number in range(begun, input):
+        await ctx.emit({"type": "CUSTOM", "name": f"step{number}", "value": None})
+    return {"walked": input}
+
+
+def walks_plain(ctx: SyncRunContext, input: int) -> dict[str, Any]:
+    """The same as a plain function."""
+    begun = 0
+    if ctx.forked_from is not None:
+        begun = sum(entry["type"] == "event" for entry in ctx.forked_from.entries())
+    for number in range(begun, input):
+        ctx.emit({"type": "CUSTOM", "name": f"step{number}", "value": None})
+    return {"walked": input}
+
+
+async def walks_apart(ctx: RunContext, input: int) -> dict[str, Any]:
+    """The same in a process of its own."""
+    return await walks(ctx, input)
+
+
+walks_apart.forkable = True  # type: ignore[attr-defined]
+walks_apart.isolation = "process"  # type: ignore[attr-defined]
+walks.forkable = True  # type: ignore[attr-defined]
+walks_plain.forkable = True  # type: ignore[attr-defined]
+
+_AGENTS = (
+    flaky,
+    flaky_plain,
+    patient,
+    very_patient,
+    silent,
+    deaf_to_limits,
+    hoards,
+    sleeps,
+    walks,
+    walks_plain,
+    walks_apart,
+)
 PATHS = tuple(f"{__name__}:{agent.__name__}" for agent in _AGENTS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from runwire.contracts.agent import RunContext
 
@@ -26,8 +28,6 @@ def _text_of(value: Any) -> str:
 
 
 echo.recoverable = True  # type: ignore[attr-defined]  # declared on the function, as users do
-echo.input_schema = {  # type: ignore[attr-defined]
-    "description": "what to say back",
-    "type": ["string", "object"],
-    "examples": ["Hello, Runwire!"],
-}
+echo.input_schema = Annotated[  # type: ignore[attr-defined]
+    Any, Meta(description="what to say back", examples=["Hello, Runwire!"])
+]

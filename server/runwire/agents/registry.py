@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
+from runwire.agents.shapes import ValueShape, annotated_input, annotated_result, shape_of
 from runwire.errors import ConfigurationError, InvalidInput
 from runwire.runs.limits import RunLimits
 from runwire.runs.retry import RetryPolicy
@@ -45,7 +46,8 @@ class AgentSpec:
     the server's default, in seconds, ``isolation`` its choice of where runs are executed; ``limits`` tighten the
     server's. ``retry`` says which pauses lie between the attempts of a run that fails for a retryable reason; None:
     there is one attempt. ``version`` is recorded on each run. ``max_running``: how many of its runs may be executed at
-    once; None: as many as the server's.
+    once; None: as many as the server's. ``returns`` is the shape that every result must have. ``forkable``: can begin
+    behind an entry of an earlier run.
     """
 
     name: str
@@ -63,6 +65,8 @@ class AgentSpec:
     max_running: int | None = None
     release_while_waiting: bool = False
     isolation: Isolation | None = None
+    returns: ValueShape | None = None
+    forkable: bool = False
 
     def __post_init__(self) -> None:
         if self.max_running is not None and self.max_running < 1:
@@ -73,27 +77,33 @@ def spec_of(target: Any, name: str | None = None) -> AgentSpec:
     """Describe an agent: an async function, an async generator function, a plain function, or a class with ``run``.
 
     Attributes that it may carry: ``name``, ``description`` (else the docstring's first line), ``input_schema``,
-    ``validate_input``, ``recoverable``, ``needs_browser``, ``timeout_s``, ``version``, ``retry``, ``limits``,
-    ``max_running``, ``release_while_waiting``, ``isolation``.
+    ``result_schema``, ``validate_input``, ``recoverable``, ``forkable``, ``needs_browser``, ``timeout_s``, ``version``,
+    ``retry``, ``limits``, ``max_running``, ``release_while_waiting``, ``isolation``. A schema is a dict or a type;
+    without one, a structure in the annotation counts.
 
     Raises:
         ConfigurationError: it is none of these.
     """
-    call = getattr(target, "run", None) if inspect.isclass(target) else target
+    call: Any = getattr(target, "run", None) if inspect.isclass(target) else target
     if not callable(call):
         raise ConfigurationError(
             f"{target!r} is no agent: give a function (ctx, input) or a class with run(ctx, input)"
         )
     make = partial(_instance_call, target) if inspect.isclass(target) else partial(_same, target)
     chosen = name or getattr(target, "name", None) or target.__name__.replace("_", "-")
+    takes = _input_shape(target, call, chosen)
+    if takes is not None and takes.kind is not None:
+        make = partial(_building, make, takes)
     documentation = (inspect.getdoc(target) or "").strip().split("\n", 1)[0]
     return AgentSpec(
         name=chosen,
         make=make,
         style=_style(call),
         description=getattr(target, "description", None) or documentation,
-        input_schema=getattr(target, "input_schema", None),
-        validate=getattr(target, "validate_input", None),
+        input_schema=getattr(target, "input_schema", None) if takes is None else takes.schema,
+        validate=_validate(target, takes),
+        returns=shape_of(getattr(target, "result_schema", None) or annotated_result(call), chosen, "result_schema"),
+        forkable=bool(getattr(target, "forkable", False)),
         recoverable=bool(getattr(target, "recoverable", False)),
         needs_browser=bool(getattr(target, "needs_browser", False)),
         timeout_s=getattr(target, "timeout_s", None),
@@ -104,6 +114,29 @@ def spec_of(target: Any, name: str | None = None) -> AgentSpec:
         release_while_waiting=bool(getattr(target, "release_while_waiting", False)),
         isolation=_isolation(target),
     )
+
+
+def _input_shape(target: Any, call: Callable[..., Any], agent: str) -> ValueShape | None:
+    declared = getattr(target, "input_schema", None)
+    if isinstance(declared, dict) and hasattr(target, "validate_input"):
+        return None  # the agent's own check knows more than its schema, and says it better
+    return shape_of(declared if declared is not None else annotated_input(call), agent, "input_schema")
+
+
+def _validate(target: Any, takes: ValueShape | None) -> Callable[[Any], None] | None:
+    own: Callable[[Any], None] | None = getattr(target, "validate_input", None)
+    return own if takes is None else partial(_check_both, takes, own)
+
+
+def _check_both(takes: ValueShape, own: Callable[[Any], None] | None, value: Any) -> None:
+    takes.check(value, "the input")
+    if own is not None:
+        own(value)
+
+
+def _building(make: Callable[[], Callable[..., Any]], takes: ValueShape) -> Callable[..., Any]:
+    call = make()
+    return lambda ctx, value: call(ctx, takes.build(value, "the input"))
 
 
 def _version(target: Any) -> str | None:

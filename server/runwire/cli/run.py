@@ -8,7 +8,7 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,12 +74,31 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Execute and watch one run."""
+    given = read_input(arguments.input)
+
+    async def start(client: AsyncRunwire) -> str:
+        started = await client.start(
+            arguments.agent,
+            given,
+            run_id=arguments.run_id,
+            priority=arguments.priority,
+            timeout_s=arguments.timeout_s,
+        )
+        return started.run_id
+
+    return execute(arguments, arguments.agent, start)
+
+
+def execute(arguments: argparse.Namespace, title: str, start: Callable[[AsyncRunwire], Awaitable[str]]) -> int:
+    """Watch the run that ``start`` makes and whose id it returns."""
     try:
         import rich  # noqa: F401  # both belong to the extra `cli`; the display imports it later
 
         import runwire_client
     except ImportError as error:
-        raise ConfigurationError(f"`runwire run` needs {error.name}: pip install 'runwire[cli]'") from error
+        raise ConfigurationError(
+            f"`runwire {arguments.name}` needs {error.name}: pip install 'runwire[cli]'"
+        ) from error
     from runwire.telemetry.logs import configure_logs
 
     settings = settings_from(arguments)
@@ -90,9 +109,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.headed:
         arguments.browser_headless = False
         settings = settings_from(arguments)
-    given = read_input(arguments.input)
     try:
-        leave(asyncio.run(_run(arguments, settings, given)))
+        leave(asyncio.run(_run(arguments, settings, title, start)))
     except asyncio.CancelledError:  # the second Ctrl-C: the run is left to itself
         leave(CANCELLED)
     except runwire_client.RunwireError as error:
@@ -134,22 +152,18 @@ def _parsed_or_text(text: str) -> Any:
     return text
 
 
-async def _run(arguments: argparse.Namespace, settings: Settings, given: Any) -> int:
+async def _run(
+    arguments: argparse.Namespace, settings: Settings, title: str, start: Callable[[AsyncRunwire], Awaitable[str]]
+) -> int:
     from runwire.cli.display import Display, JsonLines
     from runwire_client import AsyncRunwire
 
     display: Display | JsonLines = JsonLines() if arguments.json else Display()
     async with _door(arguments, settings) as door, AsyncRunwire(door.url, door.token) as client:
-        started = await client.start(
-            arguments.agent,
-            given,
-            run_id=arguments.run_id,
-            priority=arguments.priority,
-            timeout_s=arguments.timeout_s,
-        )
-        display.begin(started.run_id, arguments.agent)
+        run_id = await start(client)
+        display.begin(run_id, title)
         try:
-            return await _watch(client, started.run_id, display)
+            return await _watch(client, run_id, display)
         finally:
             display.close()
 

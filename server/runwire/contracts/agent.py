@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from runwire.contracts.artifacts import RunArtifacts
 from runwire.contracts.browser import BrowserPool
+from runwire.contracts.family import ForkedRun, SyncForkedRun
 from runwire.contracts.files import RunFiles, SyncRunFiles
 from runwire.contracts.traversals import RunTraversal
 from runwire.runs.state import Verdict
@@ -100,6 +101,10 @@ class RunContext(RunFacts, Protocol):
     """All that an asynchronous agent may do to the outside. Bound to one run; used on the runner's loop only."""
 
     @property
+    def forked_from(self) -> ForkedRun | None:
+        """The run behind one of whose entries this one begins, for an agent that is ``forkable``."""
+
+    @property
     def artifacts(self) -> RunArtifacts:
         """The run's stored files."""
 
@@ -178,6 +183,10 @@ class SyncRunContext(RunFacts, Protocol):
     @property
     def files(self) -> SyncRunFiles:
         """The files of the run's owner."""
+
+    @property
+    def forked_from(self) -> SyncForkedRun | None:
+        """The run behind one of whose entries this one begins; see :attr:`RunContext.forked_from`."""
 
     def emit(self, event: Event) -> None:
         """Append one AG-UI event; see :meth:`RunContext.emit`."""

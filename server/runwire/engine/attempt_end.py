@@ -4,12 +4,16 @@ thread.
 
 from __future__ import annotations
 
+import msgspec
+
 from runwire.agents.registry import AgentSpec
+from runwire.agents.shapes import ValueShape
 from runwire.contracts.event_log import RunAppender
 from runwire.contracts.run_store import RunStore
 from runwire.engine.cancellation import StopToken
 from runwire.engine.emitter import UserWebSocketEmitter
 from runwire.engine.outcome import outcome_of_error
+from runwire.errors import InvalidInput
 from runwire.runs.record import ClaimedRun, Outcome
 from runwire.runs.state import RunStatus
 
@@ -50,4 +54,15 @@ class AttemptEnd:
             return outcome
         if self._emitter.exceeded is not None:
             return outcome_of_error(self._emitter.exceeded)
+        if outcome.status is RunStatus.SUCCEEDED and self._spec is not None and self._spec.returns is not None:
+            return _fitting(outcome, self._spec.returns)
         return outcome
+
+
+def _fitting(outcome: Outcome, shape: ValueShape) -> Outcome:
+    """Return the outcome if its result has the agent's own shape, else the truth about it."""
+    try:
+        shape.check(None if outcome.result is None else msgspec.json.decode(outcome.result), "the agent's result")
+    except InvalidInput as error:
+        return Outcome.failed("agent_error", error.message)
+    return outcome

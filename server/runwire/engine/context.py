@@ -17,6 +17,8 @@ from runwire.contracts.files import FileFinder
 from runwire.contracts.traversals import TraversalSaver
 from runwire.engine.cancellation import StopToken
 from runwire.engine.emitter import UserWebSocketEmitter
+from runwire.engine.family import Family
+from runwire.engine.forks import BlockingForkedRun, LiveForkedRun, original_of
 from runwire.engine.questions import Questions, approval_of
 from runwire.engine.run_files import BlockingRunFiles, LiveRunFiles
 from runwire.errors import BrowserUnavailable, LimitExceeded
@@ -119,6 +121,7 @@ class LiveRunContext(_Facts):
         emitter: UserWebSocketEmitter,
         stop: StopToken,
         questions: Questions,
+        family: Family,
         services: RunServices,
         loop: asyncio.AbstractEventLoop,
         limits: RunLimits,
@@ -126,9 +129,17 @@ class LiveRunContext(_Facts):
         """``loop`` is the runner's: the only one on which the context may be used."""
         super().__init__(claimed, emitter, stop, questions)
         emitter.appender.bind(loop)
+        self.family = family
+        """Its relatives, for whoever stands in for an agent."""
         self._services = services
         self._limits = limits
         self._until_yield = YIELD_EVERY
+
+    @property
+    def forked_from(self) -> LiveForkedRun | None:
+        """The run that this one is a fork of."""
+        original = original_of(self._claimed)
+        return None if original is None else LiveForkedRun(*original, self.family)
 
     @property
     def artifacts(self) -> LiveRunArtifacts:
@@ -250,15 +261,23 @@ class BlockingRunContext(_Facts):
         emitter: UserWebSocketEmitter,
         stop: StopToken,
         questions: Questions,
+        family: Family,
         services: RunServices,
     ) -> None:
         super().__init__(claimed, emitter, stop, questions)
+        self._family = family
         self._services = services
 
     @property
     def files(self) -> BlockingRunFiles:
         """The files of the run's owner."""
         return BlockingRunFiles(self.user_id, self._services.files)
+
+    @property
+    def forked_from(self) -> BlockingForkedRun | None:
+        """The run that this one is a fork of."""
+        original = original_of(self._claimed)
+        return None if original is None else BlockingForkedRun(*original, self._family)
 
     def emit(self, event: Event) -> None:
         """Append one AG-UI event; waits while the window is full."""

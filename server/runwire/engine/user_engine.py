@@ -6,6 +6,7 @@ values together; the closures in it run on the run's own thread.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,13 +19,15 @@ from runwire.engine.attempt_end import AttemptEnd
 from runwire.engine.cancellation import StopReason, StopToken
 from runwire.engine.context import BlockingRunContext, LiveRunContext, RunServices
 from runwire.engine.emitter import UserWebSocketEmitter
+from runwire.engine.family import AttemptFamily, FamilyServices
+from runwire.engine.forks import check_retry
 from runwire.engine.isolation.process_run import KILL_S, ProcessParts, isolated_instance
 from runwire.engine.questions import AttemptQuestions, QuestionServices
 from runwire.engine.runner import Assignment
 from runwire.errors import ExecutionEngineFactoryError, InvalidInput
 from runwire.ids import new_epoch_part
-from runwire.protocol.codec import encode_value
-from runwire.protocol.commands import StartRun
+from runwire.protocol.codec import decode_body, encode_value
+from runwire.protocol.commands import RetryRun, StartRun
 from runwire.protocol.references import file_ids_in
 from runwire.protocol.transcript import first_words
 from runwire.protocol.webhooks import StartWebhook
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
 
     from runwire.agents.factory import AgentInstanceFactory
     from runwire.engine.thread_ceiling import ThreadCeiling
+
+LONG_INPUT_BYTES = 16_384
+"""An input from this size on is checked beside the server's loop: a schema may cost a second for each MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,7 @@ class EngineParts:
     agents: AgentInstanceFactory
     services: RunServices
     questions: QuestionServices
+    family: FamilyServices
     run_timeout_s: float
     cleanup_timeout_s: float
     limits: RunLimits
@@ -89,18 +96,27 @@ class UserExecutionEngine:
             OverCapacity: the agent needs a thread, and too many are stuck.
             RunIdTaken, NotFound, OverCapacity: see ``RunStore.create``.
         """
-        return await self._parts.store.create(self.prepare(command, actor), actor)
+        encoded = encode_value(command.input)
+        prepare = partial(self.prepare, command, actor, encoded)
+        new = await asyncio.to_thread(prepare) if len(encoded) >= LONG_INPUT_BYTES else prepare()
+        return await self._parts.store.create(new, actor)
 
-    def prepare(self, command: StartRun, actor: User) -> NewRun:
-        """Check the command and return the run to be stored; any thread. Raises InvalidInput."""
+    def prepare(self, command: StartRun, actor: User, encoded: bytes | None = None) -> NewRun:
+        """Check the command and return the run to be stored; any thread. ``encoded`` is its input, if that has been
+        encoded before.
+
+        Raises:
+            InvalidInput: unknown agent, or input that the agent refuses.
+        """
         spec = self._parts.agents.registry.get(command.agent)
         self._parts.ceiling.check(command.agent)
+        if encoded is None:
+            encoded = encode_value(command.input)
         if spec.validate is not None:
             spec.validate(command.input)
         timeout_s = spec.timeout_s or self._parts.run_timeout_s
         if command.timeout_s is not UNSET:
             timeout_s = min(command.timeout_s, timeout_s)
-        encoded = encode_value(command.input)
         return NewRun(
             run_id=self.context.run_id,
             id_from_client=command.run_id is not UNSET,
@@ -127,6 +143,42 @@ class UserExecutionEngine:
             return None
         self._parts.check_webhook_url(webhook.url)
         return StartReceiver(webhook.url, webhook.secret_name)
+
+    async def retry(self, original: OwnedRun, command: RetryRun, actor: User) -> Created:
+        """Store a run that repeats an ended one in its thread, with its input and limits; a fork if the command names a
+        ``from_seq``.
+
+        Raises:
+            Conflict: the run has not ended; its agent cannot fork, or the entries to fork behind are pruned.
+            InvalidInput: the agent is gone or refuses the input by now; the run has no such entry.
+        """
+        record = original.record
+        spec = self._parts.agents.registry.get(record.agent)
+        check_retry(record, spec, command.from_seq)
+        value = decode_body(record.input)
+        if spec.validate is not None:
+            await asyncio.to_thread(spec.validate, value)
+        new = NewRun(
+            run_id=self.context.run_id,
+            id_from_client=command.new_run_id is not UNSET,
+            owner_id=actor.id,
+            thread_id=record.thread_id,
+            thread_from_client=True,
+            agent=record.agent,
+            input=record.input,
+            body_hash=command.body_hash(),
+            priority=record.priority,
+            timeout_s=record.timeout_s,
+            on_disconnect="continue",
+            epoch=new_epoch_part(),
+            agent_version=spec.version,
+            max_attempts=(spec.retry and spec.retry.max_attempts) or self._parts.max_attempts,
+            limits=record.limits,
+            retry_of=record.id,
+            from_seq=command.from_seq,
+            file_ids=file_ids_in(value, record.input),
+        )
+        return await self._parts.store.create(new, actor)
 
     async def cancel(self, run: OwnedRun) -> RunStatus:
         """Store the wish to cancel and deliver it; returns the status at that moment. CANCELLED comes when the work has
@@ -155,6 +207,7 @@ class UserExecutionEngine:
             questions.close()
             end(outcome)
 
+        family = AttemptFamily(claimed, parts.family, stop)
         return Assignment(
             claimed=claimed,
             stop=stop,
@@ -163,8 +216,10 @@ class UserExecutionEngine:
                 if processes is None
                 else partial(isolated_instance, processes, claimed, limits, stop, emitter)
             ),
-            live_context=lambda loop: LiveRunContext(claimed, emitter, stop, questions, parts.services, loop, limits),
-            blocking_context=lambda: BlockingRunContext(claimed, emitter, stop, questions, parts.services),
+            live_context=lambda loop: LiveRunContext(
+                claimed, emitter, stop, questions, family, parts.services, loop, limits
+            ),
+            blocking_context=lambda: BlockingRunContext(claimed, emitter, stop, questions, family, parts.services),
             finish=finish,
             cleanup_timeout_s=parts.cleanup_timeout_s,
             limits=limits,

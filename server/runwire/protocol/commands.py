@@ -129,6 +129,20 @@ class ViewInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     input: Input
 
 
+class RetryRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Repeat an ended run: ``run.retry``; over HTTP without ``run_id``, which stands in the path."""
+
+    run_id: RunId
+    from_seq: (
+        Annotated[int, Meta(ge=1, le=2**63 - 1, description="begin behind this entry, if the agent can fork")] | None
+    ) = None
+    new_run_id: RunId | UnsetType = UNSET
+
+    def body_hash(self) -> str:
+        """Return what identifies this request besides the new run's id."""
+        return hashlib.sha256(f"retry\x00{self.run_id}\x00{self.from_seq}".encode()).hexdigest()
+
+
 class Ping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Ask for a ``pong``."""
 
@@ -148,6 +162,7 @@ OPS: dict[str, type[msgspec.Struct]] = {
     "run.cancel": OneRun,
     "run.follow": FollowRun,
     "run.respond": Respond,
+    "run.retry": RetryRun,
     "run.start": StartRun,
     "run.unfollow": OneRun,
     "thread.follow": OneThread,

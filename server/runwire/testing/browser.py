@@ -384,6 +384,7 @@ class RecordingContext:
         self.attempt = 1
         self.cancelled = False
         self.events: list[Event] = []
+        self.forked_from = None
         self.said: list[str] = []
         self.steps_done: list[tuple[int, int | None, str]] = []
         self.asked: list[str] = []

@@ -72,6 +72,7 @@ DOORS: tuple[Door, ...] = (
     Door("POST", "/v1/runs/{run_id}/cancel", runs.cancel_run, Policy.USER),
     Door("POST", "/v1/runs/{run_id}/respond", people.respond, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/requests", people.list_requests, Policy.USER),
+    Door("POST", "/v1/runs/{run_id}/retry", runs.retry_run, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/artifacts", artifacts.list_artifacts, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/artifacts/{artifact_id}", artifacts.get_artifact, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/artifacts.zip", artifacts.get_artifacts_zip, Policy.USER),

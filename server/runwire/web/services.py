@@ -33,7 +33,7 @@ from runwire.engine.user_engine import UserExecutionContext
 from runwire.engine.waiting import Waiting
 from runwire.errors import RunwireError, ServerStopping, StartupIncomplete
 from runwire.ids import new_id
-from runwire.protocol.commands import StartRun
+from runwire.protocol.commands import RetryRun, StartRun
 from runwire.runs.state import RunStatus
 from runwire.settings import Settings
 from runwire.telemetry.tracing import RunTracer
@@ -110,6 +110,13 @@ class Services:
     async def artifacts_of(self, run: OwnedRun) -> Sequence[Artifact]:
         """Return a run's artifacts, off the loop."""
         return await asyncio.to_thread(self.artifacts.list, run.run_id)
+
+    async def retry_run(self, command: RetryRun, user: User, run_id: str) -> Created:
+        """Repeat an ended run of ``user`` as the run ``run_id``; the same for every door."""
+        self.refuse_while_draining()
+        original = await self.store.get(command.run_id, user)
+        context = UserExecutionContext(user.id, original.record.thread_id, run_id)
+        return await self.engines.create_for_user(context).retry(original, command, user)
 
     async def cancel_run(self, run: OwnedRun) -> RunStatus:
         """Ask a run to stop; the same for every door."""

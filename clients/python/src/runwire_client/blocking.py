@@ -103,6 +103,10 @@ class Runwire:
         """Answer what the run has asked, as AsyncRunwire.respond does."""
         self._wait(self._async.respond(run_id, request_id, payload))
 
+    def retry(self, run_id: str, *, from_seq: int | None = None, new_run_id: str | None = None) -> Run:
+        """Start a new run that repeats an ended one, as AsyncRunwire.retry does."""
+        return self._wait(self._async.retry(run_id, from_seq=from_seq, new_run_id=new_run_id))
+
     def cancel(self, run_id: str) -> None:
         """Ask for the run's end, as AsyncRunwire.cancel does."""
         self._wait(self._async.cancel(run_id))

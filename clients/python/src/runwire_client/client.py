@@ -13,7 +13,8 @@ from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Literal, Self
 
-from runwire_client.address import DEFAULT_URL, URL_VARIABLE, Address, checked_run_id, new_run_id
+from runwire_client.address import DEFAULT_URL, URL_VARIABLE, Address, checked_run_id
+from runwire_client.address import new_run_id as fresh_run_id
 from runwire_client.conversations import Conversations
 from runwire_client.credentials import Credentials, TokenSource
 from runwire_client.decode import decode_entry
@@ -110,6 +111,7 @@ class AsyncRunwire:
         timeout_s: float | None = None,
         on_disconnect: Literal["continue", "cancel"] = "continue",
         webhook: Mapping[str, str] | None = None,
+        limits: Mapping[str, float] | None = None,
     ) -> Run:
         """Start a run; it goes on whether or not anybody follows it.
 
@@ -123,6 +125,8 @@ class AsyncRunwire:
             timeout_s: seconds that it may be RUNNING; default the server's.
             on_disconnect: ``cancel`` ends it when nobody has followed it for 15 s.
             webhook: ``{"url": …, "secret_name": …}``: whom to tell of its end, and the webhook whose secret signs that.
+            limits: what it may use at most, stricter than the agent's and the server's own limits: ``idle_timeout_s``
+                (seconds of silence), ``events``, ``log_bytes``, ``artifacts``, ``artifact_bytes``.
 
         Raises:
             InvalidInput: a value is refused; RunIdTaken: the id names another run; OverCapacity: too many wait.
@@ -130,12 +134,29 @@ class AsyncRunwire:
         body: dict[str, Any] = {
             "agent": agent,
             "input": input,
-            "run_id": new_run_id() if run_id is None else checked_run_id(run_id),
+            "run_id": fresh_run_id() if run_id is None else checked_run_id(run_id),
             "priority": priority,
             "on_disconnect": on_disconnect,
         }
         body |= _given(thread_id=thread_id, timeout_s=timeout_s, webhook=webhook)
+        body |= _given(limits=None if limits is None else dict(limits))
         return read_started(await self._http.call("POST", "/v1/runs", body=body))
+
+    async def retry(self, run_id: str, *, from_seq: int | None = None, new_run_id: str | None = None) -> Run:
+        """Start a new run that repeats an ended one in its thread, with its input and limits.
+
+        Args:
+            run_id: the run that has ended.
+            from_seq: begin behind this entry of it; only for agents that are forkable.
+            new_run_id: the new run's id, as ``run_id`` of :meth:`start`; default a fresh one.
+
+        Raises:
+            NotFound; Conflict: it has not ended, or cannot begin there; InvalidInput: the agent refuses the input now;
+            RunIdTaken: the new id names another run; OverCapacity: too many wait.
+        """
+        body = _given(from_seq=from_seq)
+        body["new_run_id"] = fresh_run_id() if new_run_id is None else checked_run_id(new_run_id)
+        return read_started(await self._http.call("POST", f"{_path(run_id)}/retry", body=body))
 
     async def cancel(self, run_id: str) -> None:
         """Ask for the run's end; CANCELLED stands in its log when the work has stopped. Raises NotFound, Conflict."""
@@ -165,10 +186,16 @@ class AsyncRunwire:
         return read_run(await self._http.get(_path(run_id)))
 
     async def runs(
-        self, *, status: str | None = None, agent: str | None = None, thread_id: str | None = None, limit: int = 50
+        self,
+        *,
+        status: str | None = None,
+        agent: str | None = None,
+        thread_id: str | None = None,
+        parent_id: str | None = None,
+        limit: int = 50,
     ) -> AsyncGenerator[RunRecord, None]:
         """Yield your runs, newest first, page by page as they are consumed; ``limit`` is the size of a page."""
-        query = _given(status=status, agent=agent, thread_id=thread_id, limit=limit)
+        query = _given(status=status, agent=agent, thread_id=thread_id, parent_id=parent_id, limit=limit)
         async with aclosing(self._http.pages("/v1/runs", "before", query, read_run)) as rows:
             async for row in rows:
                 yield row

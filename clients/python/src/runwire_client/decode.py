@@ -95,6 +95,7 @@ def decode_failure(value: Any) -> RunFailure | None:
         code=fields.text("code"),
         message=fields.text_or_none("message") or "",
         retryable=fields.values.get("retryable") is True,
+        limit=fields.text_or_none("limit"),
     )
 
 

@@ -48,11 +48,12 @@ class ResetReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunFailure:
-    """Why a run is FAILED."""
+    """Why a run, or an attempt of it, FAILED; ``limit`` names the limit that it exceeded."""
 
     code: str
     message: str
     retryable: bool
+    limit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,15 @@ class RunRecord:
     verdict: Verdict | None
     error: RunFailure | None
     usage: Mapping[str, Any] | None
+    agent_version: str | None = None
+    max_attempts: int | None = None
+    not_before_ms: int | None = None
+    """While it waits for its next attempt: when that may begin."""
+    parent_id: str | None = None
+    """The run that started it."""
+    retry_of: str | None = None
+    """The run that it repeats; from behind its entry ``from_seq`` if it is a fork."""
+    from_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,8 @@ class Agent:
     result_schema: Mapping[str, Any] | None
     available: bool
     unavailable_reason: str | None
+    version: str | None = None
+    forkable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +119,12 @@ def read_run(value: object) -> RunRecord:
         verdict=fields.word_or_none("verdict", Verdict),
         error=decode_failure(fields.values.get("error")),
         usage=fields.mapping_or_none("usage"),
+        agent_version=fields.text_or_none("agent_version"),
+        max_attempts=fields.whole_or_none("max_attempts"),
+        not_before_ms=fields.whole_or_none("not_before_ms"),
+        parent_id=fields.text_or_none("parent_id"),
+        retry_of=fields.text_or_none("retry_of"),
+        from_seq=fields.whole_or_none("from_seq"),
     )
 
 
@@ -126,4 +143,6 @@ def read_agent(value: object) -> Agent:
         result_schema=fields.mapping_or_none("result_schema"),
         available=fields.flag("available"),
         unavailable_reason=fields.text_or_none("unavailable_reason"),
+        version=fields.text_or_none("version"),
+        forkable=fields.values.get("forkable") is True,
     )

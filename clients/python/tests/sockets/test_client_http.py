@@ -182,6 +182,16 @@ async def test_events_are_the_entries_of_the_log() -> None:
     assert server.asked[0].path == f"/v1/runs/{wire.RUN}/events?after=1&limit=10"
 
 
+async def test_retry_posts_to_the_run_with_an_id_of_its_own() -> None:
+    async with http_server(Answer(202, STARTED), Answer(202, STARTED)) as server, client(server) as runwire:
+        assert (await runwire.retry("theoldrun")).run_id == wire.RUN
+        await runwire.retry("theoldrun", from_seq=7, new_run_id="thenewrun")
+    first, second = server.asked
+    assert (first.method, first.path) == ("POST", "/v1/runs/theoldrun/retry")
+    assert len(first.body["new_run_id"]) == 24
+    assert second.body == {"from_seq": 7, "new_run_id": "thenewrun"}
+
+
 async def test_cancel_posts_to_the_run() -> None:
     async with http_server(Answer(202, {"status": "requested"})) as server, client(server) as runwire:
         await runwire.cancel(wire.RUN)

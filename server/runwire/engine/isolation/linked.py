@@ -64,11 +64,46 @@ class LinkedFiles:
         return msgspec.convert(told, StoredFile), Path(path)
 
 
-class LinkedQuestions:
-    """Implements ``engine.questions.Questions`` for one run; the server asks, stores and waits."""
+class _Asking:
+    """Calls of the server's services that may take as long as the run lives."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
+
+    async def _put(self, service: str, **arguments: Any) -> Any:
+        reply: LoopReply[Any] = LoopReply()
+        number = self._link.ask(service, arguments, reply.resolve)
+        try:
+            return await reply.wait()
+        except asyncio.CancelledError:
+            self._link.forget(number)
+            raise
+
+    def _put_blocking(self, service: str, **arguments: Any) -> Any:
+        box: ReplyBox[Any] = ReplyBox()
+        self._link.ask(service, arguments, box.resolve)
+        stop = self._link.stop
+        stop.arm(lambda: box.resolve(None, asyncio.CancelledError("the run was asked to stop")))
+        try:
+            return box.wait(None)
+        finally:
+            stop.arm(None)
+
+
+class LinkedFamily(_Asking):
+    """Implements ``engine.family.Family`` for one run; the server knows whose link it is."""
+
+    async def ask(self, service: str, **arguments: Any) -> Any:
+        """Return what the service returns."""
+        return await self._put(service, **arguments)
+
+    def ask_blocking(self, service: str, **arguments: Any) -> Any:
+        """The same for a thread without a loop."""
+        return self._put_blocking(service, **arguments)
+
+
+class LinkedQuestions(_Asking):
+    """Implements ``engine.questions.Questions`` for one run; the server asks, stores and waits."""
 
     async def ask(
         self, message: str, schema: Mapping[str, Any] | None, timeout_s: float | None, key: str | None
@@ -93,22 +128,3 @@ class LinkedQuestions:
     ) -> Any:
         """Put the question whether a tool may be called and block the thread. Raises as :meth:`ask_blocking`."""
         return self._put_blocking("approve", tool_call=tool_call, message=message, timeout_s=timeout_s, key=key)
-
-    async def _put(self, service: str, **arguments: Any) -> Any:
-        reply: LoopReply[Any] = LoopReply()
-        number = self._link.ask(service, arguments, reply.resolve)
-        try:
-            return await reply.wait()
-        except asyncio.CancelledError:
-            self._link.forget(number)
-            raise
-
-    def _put_blocking(self, service: str, **arguments: Any) -> Any:
-        box: ReplyBox[Any] = ReplyBox()
-        self._link.ask(service, arguments, box.resolve)
-        stop = self._link.stop
-        stop.arm(lambda: box.resolve(None, asyncio.CancelledError("the run was asked to stop")))
-        try:
-            return box.wait(None)
-        finally:
-            stop.arm(None)

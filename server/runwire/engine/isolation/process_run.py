@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +266,7 @@ class ProcessRun:
             "files.find": self._find_file,
             "ask": self._ask,
             "approve": self._approve,
+            "family.page": partial(self._context.family.ask, "family.page"),
         }
         value: Any = None
         told = None

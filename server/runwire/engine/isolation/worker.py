@@ -32,7 +32,13 @@ from runwire.engine.daemon_executor import RunnerLoop
 from runwire.engine.emitter import UserWebSocketEmitter
 from runwire.engine.isolation.limits import ProcessLimits
 from runwire.engine.isolation.link import Link
-from runwire.engine.isolation.linked import LinkedArtifacts, LinkedFiles, LinkedQuestions, LinkedTraversals
+from runwire.engine.isolation.linked import (
+    LinkedArtifacts,
+    LinkedFamily,
+    LinkedFiles,
+    LinkedQuestions,
+    LinkedTraversals,
+)
 from runwire.engine.isolation.messages import Ended, Job
 from runwire.engine.outcome import outcome_of_error
 from runwire.engine.runner import Assignment, execute
@@ -154,14 +160,14 @@ def _assignment(parts: WorkerParts, link: Link, job: Job, emitter: UserWebSocket
     agents.configure(websocket_bridge=link)
     browsers = parts.browsers(lambda: job.sample_origin)
     artifacts = LinkedArtifacts(link, parts.artifact_bytes)
-    questions = LinkedQuestions(link)
+    questions, family = LinkedQuestions(link), LinkedFamily(link)
     services = RunServices(artifacts, LinkedTraversals(link), LinkedFiles(link), browsers)
     return Assignment(
         claimed=claimed,
         stop=stop,
         make=lambda: agents.create(claimed.agent, emitter),
-        live_context=lambda loop: LiveRunContext(claimed, emitter, stop, questions, services, loop, job.limits),
-        blocking_context=lambda: BlockingRunContext(claimed, emitter, stop, questions, services),
+        live_context=lambda loop: LiveRunContext(claimed, emitter, stop, questions, family, services, loop, job.limits),
+        blocking_context=lambda: BlockingRunContext(claimed, emitter, stop, questions, family, services),
         finish=lambda _outcome: None,
         cleanup_timeout_s=parts.cleanup_timeout_s,
         limits=job.limits,

@@ -28,6 +28,8 @@ def agent_view(spec: AgentSpec, services: Services) -> dict[str, Any]:
         "recoverable": spec.recoverable,
         "isolation": services.registry.isolation(spec.name),
         "input_schema": spec.input_schema,
+        "result_schema": None if spec.returns is None else spec.returns.schema,
+        "forkable": spec.forkable,
         "version": spec.version,
         "retry": spec.retry,
         "limits": spec.limits,

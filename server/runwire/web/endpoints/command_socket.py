@@ -6,6 +6,7 @@ Two parts: the endpoint's task only receives; commands are carried out in order 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from msgspec import UNSET
 from starlette.websockets import WebSocket
 
 from runwire.contracts.actors import OwnedRun, User
+from runwire.contracts.run_store import Created
 from runwire.errors import BadCommand, Conflict, ProtocolViolation, RunwireError
 from runwire.ids import new_id
 from runwire.protocol.close_codes import CloseCode
@@ -26,6 +28,7 @@ from runwire.protocol.commands import (
     OpenView,
     Ping,
     Respond,
+    RetryRun,
     StartRun,
     ViewControl,
     ViewInput,
@@ -179,6 +182,8 @@ class CommandEndpoint:
         match command:
             case StartRun():
                 await self._start(command, command_id)
+            case RetryRun():
+                await self._retry(command, command_id)
             case FollowRun():
                 await self._follow(command, command_id)
             case OneRun() if message["op"] == "run.cancel":
@@ -202,11 +207,19 @@ class CommandEndpoint:
         """Store the run, reply, follow it. The follower is attached before the run exists, and needs no look
         into the past.
         """
-        self._check_room(command.run_id or None)
-        run_id = command.run_id or new_id()
+        run_id, headers = command.run_id or new_id(), self._connection.carried
+        start = partial(self._services.start_run, command, self._user, run_id, headers)
+        await self._store_and_follow(run_id, command_id, start)
+
+    async def _retry(self, command: RetryRun, command_id: Any) -> None:
+        run_id = command.new_run_id or new_id()
+        await self._store_and_follow(run_id, command_id, partial(self._services.retry_run, command, self._user, run_id))
+
+    async def _store_and_follow(self, run_id: str, command_id: Any, store: Callable[[], Awaitable[Created]]) -> None:
+        self._check_room(run_id)
         follow = self._attach(run_id)
         try:
-            created = await self._services.start_run(command, self._user, run_id, self._connection.carried)
+            created = await store()
         except BaseException:
             follow.stop()
             raise

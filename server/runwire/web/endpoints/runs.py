@@ -9,7 +9,7 @@ from runwire.contracts.run_store import RunFilter
 from runwire.errors import InvalidInput
 from runwire.ids import is_client_run_id, new_id
 from runwire.protocol.codec import decode_body
-from runwire.protocol.commands import StartRun, convert, parse_cursor
+from runwire.protocol.commands import RetryRun, StartRun, convert, parse_cursor
 from runwire.runs.state import RunStatus
 from runwire.web.access import current_user
 from runwire.web.query import limit_of
@@ -32,6 +32,21 @@ async def create_run(request: Request) -> Response:
             raise InvalidInput("run_id and Idempotency-Key differ; give one of them")
     command = convert(body, StartRun)
     created = await services.start_run(command, current_user(request), command.run_id or new_id(), request.headers)
+    return json_response(run_view(created.run.record), status=200 if created.existed else 202)
+
+
+async def retry_run(request: Request) -> Response:
+    """Repeat an ended run, or fork it behind ``from_seq``: 202 with the new run, 200 if that exists already."""
+    services = get_services(request)
+    given = await request.body()
+    body = decode_body(given) if given else {}
+    if not isinstance(body, dict) or "run_id" in body:
+        raise InvalidInput("the body is an object with from_seq and new_run_id, both optional; the path names the run")
+    key = request.headers.get("idempotency-key")
+    if key is not None and body.setdefault("new_run_id", key) != key:
+        raise InvalidInput("new_run_id and Idempotency-Key differ; give one of them")
+    command = convert({**body, "run_id": request.path_params["run_id"]}, RetryRun)
+    created = await services.retry_run(command, current_user(request), command.new_run_id or new_id())
     return json_response(run_view(created.run.record), status=200 if created.existed else 202)
 
 
