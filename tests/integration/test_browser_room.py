@@ -79,7 +79,7 @@ async def test_a_full_machine_is_looked_at_once_a_second_and_when_a_browser_run_
     async with _room(machine) as room:
         for _ in range(50):
             room.may_start("test")
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
         await eventually_async(lambda: room.reason("test") == "no memory", "the reason is told")
         assert (machine.looks, machine.changes) == (1, 1)
         room.on_moves([_left("chat")])

@@ -75,6 +75,11 @@ def _watch(queue: _SlowQueue) -> QueueWatch:
     return QueueWatch(asyncio.get_running_loop(), queue, forecast, lambda _agent: None)
 
 
+def _is_quiet(watch: QueueWatch) -> bool:
+    """Return whether it neither reads nor will."""
+    return watch._timer is None and watch._reading is None
+
+
 def _move(run_id: str, before: RunStatus | None, status: RunStatus) -> Move:
     return Move(run_id, "ann", "thread", "chat", before, status)
 
@@ -118,11 +123,10 @@ async def test_nothing_is_read_while_nothing_moves_or_nobody_waits() -> None:
     unfollow = watch.follow("one", told.append, waits=True)
     await queue.next_read(1)
     await eventually_async(lambda: len(told) == 1, "the place is told")
-    await asyncio.sleep(0.15)
-    assert len(queue.reads) == 1
+    assert _is_quiet(watch)
     unfollow()
     watch.on_moves([_move("other", R, Q)])
-    await asyncio.sleep(0.15)
+    assert _is_quiet(watch)
     assert len(queue.reads) == 1
     watch.close()
 
