@@ -472,6 +472,7 @@ def _health(settings: Settings, storage: Storage, execution: Execution) -> dict[
         "problems": problems,
         "running": queue.running,
         "queued": queue.queued,
+        "waiting": queue.waiting,
         "paused": {"queue": queue.pauses.everything, "agents": sorted(queue.pauses.agents)},
         "stuck_threads": execution.dispatcher.stuck_threads,
         "wal_bytes": database.wal_bytes(database.database_file(settings.data_path)),

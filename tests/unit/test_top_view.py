@@ -19,7 +19,15 @@ def status(**changes: Any) -> dict[str, Any]:
         "uptime_s": 123_456.7,
         "draining": False,
         "problems": [],
-        "queue": {"queued": 99_999, "running": 64, "max_running": 64, "wait_p50_s": 60.0, "wait_p95_s": 3600.0},
+        "queue": {
+            "queued": 99_999,
+            "running": 64,
+            "max_running": 64,
+            "waiting": 100,
+            "paused": {"queue": True, "agents": []},
+            "wait_p50_s": 60.0,
+            "wait_p95_s": 3600.0,
+        },
         "runs": [{**run, "thread_id": "t", "age_s": 7_384.2, "last_seq": 1_000_000}],
         "totals": {"created": 1_234_567, "ended": {"SUCCEEDED": 1_000_000, "FAILED": 2_345}, "entries": 9_876_543_210},
         "sockets": {"open": 10_000, "opened": 1_000_000, "closed": {"1000": 900_000, "1001": 9_999, "4008": 12}},
@@ -86,6 +94,15 @@ def test_an_idle_server_and_a_troubled_one() -> None:
     troubled = shown(Look(status(problems=["the disk is full"], draining=True), 1.0), note="no answer")
     assert "! the disk is full\n! no answer\n" in troubled
     assert troubled.splitlines()[0].endswith("draining")
+
+
+def test_what_is_paused_is_said() -> None:
+    assert "99999 queued (paused)  64/64 running" in shown(Look(status(), 1.0))
+    some = status()
+    some["queue"] |= {"paused": {"queue": False, "agents": ["echo", "chat"]}}
+    assert "99999 queued (2 agents paused)  64/64 running" in shown(Look(some, 1.0))
+    some["queue"] |= {"paused": {"queue": False, "agents": []}}
+    assert "99999 queued  64/64 running" in shown(Look(some, 1.0))
 
 
 def test_more_runs_than_rows_are_counted() -> None:

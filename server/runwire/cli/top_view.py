@@ -61,8 +61,8 @@ def _parts(now: Look, before: Look | None) -> list[tuple[str, str]]:
     return [
         (
             "queue",
-            f"{queue['queued']} waiting  {queue['running']}/{queue['max_running']} running  "
-            f"wait p50 {_bound(queue['wait_p50_s'])} p95 {_bound(queue['wait_p95_s'])}",
+            f"{queue['queued']} queued{_paused(queue['paused'])}  {queue['running']}/{queue['max_running']} running  "
+            f"{queue['waiting']} asking  wait p50 {_bound(queue['wait_p50_s'])} p95 {_bound(queue['wait_p95_s'])}",
         ),
         ("runs", f"{totals['created']} created  {ended or 'none ended'}"),
         ("sockets", f"{sockets['open']} open  {sockets['opened']} opened  closed {closed or 'none'}"),
@@ -84,6 +84,12 @@ def _parts(now: Look, before: Look | None) -> list[tuple[str, str]]:
             f"{browsers['failed_launches']} failed",
         ),
     ]
+
+
+def _paused(paused: Status) -> str:
+    if paused["queue"]:
+        return " (paused)"
+    return f" ({len(paused['agents'])} agents paused)" if paused["agents"] else ""
 
 
 def _runs(now: Look, before: Look | None, rows: int | None) -> RenderableType:

@@ -98,8 +98,15 @@ METRICS: tuple[Metric, ...] = (
         "wait of runs from being stored until the first attempt was claimed",
         _one(lambda r: r.vitals.writer.queue_wait_s),
     ),
-    Metric("runwire_runs_queued", "gauge", "runs that wait now", _one(lambda r: r.health["queued"])),
+    Metric("runwire_runs_queued", "gauge", "runs that wait for a slot", _one(lambda r: r.health["queued"])),
     Metric("runwire_runs_running", "gauge", "runs that hold a slot now", _one(lambda r: r.health["running"])),
+    Metric("runwire_runs_waiting", "gauge", "runs that wait for a person", _one(lambda r: r.health["waiting"])),
+    Metric(
+        "runwire_queue_paused",
+        "gauge",
+        "1 while an operator has paused the whole queue",
+        _one(lambda r: r.health["paused"]["queue"]),
+    ),
     Metric(
         "runwire_stuck_threads",
         "gauge",

@@ -50,6 +50,8 @@ async def get_status(request: Request) -> Response:
         "queue": {
             "queued": health["queued"],
             "running": health["running"],
+            "waiting": health["waiting"],
+            "paused": health["paused"],
             "max_running": services.settings.max_running,
             "wait_p50_s": writer.queue_wait_s.quantile(0.5),
             "wait_p95_s": writer.queue_wait_s.quantile(0.95),
