@@ -130,7 +130,6 @@ class Execution:
     engines: ExecutionEngineFactory
     attempts: AttemptWatch
     dispatcher: ThreadDispatcher
-    ceiling: ThreadCeiling
     presence: DisconnectWatch
     waiting: Waiting
     answers: AnswerDesk
@@ -282,7 +281,11 @@ def build_execution(
 ) -> Execution:
     """Return what executes runs, connected to the bridge; on the loop that it will work with."""
     loop, store, bells = asyncio.get_running_loop(), storage.store, Doorbells()
-    ceiling = ThreadCeiling(settings.stuck_threads_most, lambda: dispatcher.stuck_threads, agents.registry)
+    ceiling = ThreadCeiling(
+        settings.stuck_threads_most,
+        stuck=lambda: dispatcher.stuck_threads,
+        needs_thread=lambda agent: agents.registry.isolation(agent) == "thread",
+    )
     parts = EngineParts(
         store=store,
         agents=agents,
@@ -314,6 +317,10 @@ def build_execution(
         status = await store.request_cancel(run)
         dispatcher.request_stop(run.run_id, StopReason.CANCEL)
         return status
+
+    def look_at_threads() -> None:
+        dispatcher.settle_dead_threads()
+        waiting.look_for_threads()
 
     conversations = Conversations(
         storage.conversations, store, bridge, cancel, stop_timeout_s=settings.cancel_grace_s + STOP_SLACK_S
@@ -347,9 +354,10 @@ def build_execution(
         limits,
         needs_browser=agents.registry.needs_browser,
         full_reason=browsers.full_reason,
+        ceiling=ceiling,
         request_stop=dispatcher.request_stop,
     )
-    storage.claimer.connect(waiting.room)
+    storage.claimer.connect(waiting.admission)
     reaper = Reaper(store, agents.registry.recoverable)
     bridge.connect(dispatcher.dispatch)
     bridge.observe(dispatcher.on_published)
@@ -363,7 +371,6 @@ def build_execution(
         engines=engines,
         attempts=attempts,
         dispatcher=dispatcher,
-        ceiling=ceiling,
         presence=presence,
         waiting=waiting,
         answers=AnswerDesk(storage.inbox, bells),
@@ -378,7 +385,7 @@ def build_execution(
             storage.leases,
             clock,
             holds_runs=lambda: bool(dispatcher.active_runs),
-            on_tick=lambda: _on_loop(loop, dispatcher.settle_dead_threads),
+            on_tick=lambda: _on_loop(loop, look_at_threads),
             on_dead=lambda dead: _on_loop(loop, reaper.reap, dead),
         ),
         conversations=conversations,
@@ -465,7 +472,7 @@ def _health(settings: Settings, storage: Storage, execution: Execution) -> dict[
         problems.append(f"the database cannot be written: {storage.writer.failure}")
     if not storage.writer.alive:
         problems.append("the thread that writes has ended: restart the server, and report its log")
-    if (stuck := execution.ceiling.problem()) is not None:
+    if (stuck := execution.waiting.ceiling.problem()) is not None:
         problems.append(stuck)
     queue = storage.queue.state
     return {

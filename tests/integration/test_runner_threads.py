@@ -7,10 +7,12 @@ import asyncio
 import pytest
 
 from tests.conftest import MakeServer
+from tests.support.agents import PATHS as AGENTS
 from tests.support.deadlines import eventually_async
 from tests.support.embedded import EmbeddedServer
 from tests.support.gates import Gate
-from tests.support.http import ended, start
+from tests.support.http import ended, problem_of, start
+from tests.support.isolated_agents import PATHS as ISOLATED
 
 GRACE_S = 0.3
 
@@ -66,3 +68,25 @@ async def test_a_given_up_thread_writes_nothing_any_more(make_server: MakeServer
         await eventually_async(lambda: server.services.health()["stuck_threads"] == 0, "the thread ends")
         await ended(server, await start(http, "echo", "a later commit"))
     assert server.frames(run_id) == stored
+
+
+async def test_too_many_stuck_threads_hold_back_what_needs_one(make_server: MakeServer, gate: Gate) -> None:
+    """Starts are refused, what waits already waits on, ``/readyz`` says why; isolated ones run. Until a thread ends."""
+    server = make_server(agents=(*AGENTS, *ISOLATED), cancel_grace_s=GRACE_S, max_running=1, stuck_threads_most=1)
+    async with server.http() as http:
+        stuck = await start(http, "blocked", {"gate": gate.name})
+        waiting = await start(http, "facts")
+        assert await asyncio.to_thread(gate.arrived.wait, 2)
+        await http.post(f"/v1/runs/{stuck}/cancel")
+        assert (await ended(server, stuck))["error"]["code"] == "stuck_thread"
+        refusal = await http.post("/v1/runs", json={"agent": "facts"})
+        problem = problem_of(refusal, 429, "over_capacity")
+        assert (problem["details"]["limit"], refusal.headers["retry-after"]) == ("stuck_threads_most", "30")
+        ready = await http.get("/readyz")
+        assert (ready.status_code, len(ready.json()["problems"])) == (503, 1)
+        assert "1 threads are stuck" in ready.json()["problems"][0]
+        assert (await ended(server, await start(http, "prints", {"lines": 1})))["status"] == "SUCCEEDED"
+        assert server.status(waiting) == "QUEUED"
+        gate.open()
+        assert (await ended(server, waiting))["status"] == "SUCCEEDED"
+        assert (await http.get("/readyz")).status_code == 200

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runwire.clock import Clock
+from runwire.contracts.admission import Admission
 from runwire.contracts.queue_store import QueueStore
 from runwire.engine.bridge import AgentWebSocketBridge
 from runwire.engine.browser_room import BrowserRoom
 from runwire.engine.cancellation import StopReason
 from runwire.engine.queue_operator import QueueOperator
 from runwire.engine.queue_watch import QueueWatch
+from runwire.engine.thread_ceiling import Admissions, ThreadCeiling
 from runwire.engine.thread_watch import ThreadWatch
 from runwire.runs.forecast import Forecast
 from runwire.runs.limits import RunningLimits
@@ -27,7 +29,19 @@ class Waiting:
     places: QueueWatch
     threads: ThreadWatch
     room: BrowserRoom
+    ceiling: ThreadCeiling
     operator: QueueOperator
+
+    @property
+    def admission(self) -> Admission:
+        """Who is asked before a run starts."""
+        return Admissions(self.ceiling, self.room)
+
+    def look_for_threads(self) -> None:
+        """Let runs start that waited for stuck threads to end; called once a second."""
+        if self.ceiling.is_free_again():
+            self.queue.look()
+            self.places.changed()
 
     def close(self) -> None:
         """Tell nobody any more, look at nothing any more."""
@@ -43,6 +57,7 @@ def build_waiting(
     *,
     needs_browser: Callable[[str], bool],
     full_reason: Callable[[], str | None],
+    ceiling: ThreadCeiling,
     request_stop: Callable[[str, StopReason], bool],
 ) -> Waiting:
     """Return the parts; on the loop that they will work with. The arguments are those of the parts."""
@@ -59,9 +74,9 @@ def build_waiting(
         waiting=lambda: queue.state.queued_as,
         on_change=room_changed,
     )
-    places = QueueWatch(loop, queue, Forecast(limits), room.reason)
+    places = QueueWatch(loop, queue, Forecast(limits), lambda agent: room.reason(agent) or ceiling.reason(agent))
     threads = ThreadWatch()
     for observer in (places, threads, room):
         bridge.observe_moves(observer.on_moves)
     operator = QueueOperator(queue, clock, request_stop=request_stop, on_change=places.changed)
-    return Waiting(queue, limits, places, threads, room, operator)
+    return Waiting(queue, limits, places, threads, room, ceiling, operator)
