@@ -27,6 +27,7 @@ def upgrade() -> None:
     _conversations()
     _files()
     _webhooks()
+    _schedules()
 
 
 def _conversations() -> None:
@@ -144,9 +145,32 @@ def _webhooks() -> None:
     op.create_index("ix_webhook_deliveries_run", "webhook_deliveries", ["run_id"], unique=False)
 
 
+def _schedules() -> None:
+    op.create_table(
+        "schedules",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("owner_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("cron", sa.String(), nullable=False),
+        sa.Column("time_zone", sa.String(), nullable=False),
+        sa.Column("run", sa.LargeBinary(), nullable=False),
+        sa.Column("missed", sa.String(), nullable=False),
+        sa.Column("overlap", sa.String(), nullable=False),
+        sa.Column("paused", sa.Boolean(), nullable=False),
+        sa.Column("next_ms", sa.BigInteger(), nullable=True),
+        sa.Column("last_ms", sa.BigInteger(), nullable=True),
+        sa.Column("last_run_id", sa.String(), nullable=True),
+        sa.Column("last_error", sa.String(), nullable=True),
+        sa.Column("created_ms", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("ix_schedules_owner", "schedules", ["owner_id", "name"], unique=True)
+    op.create_index("ix_schedules_due", "schedules", ["next_ms"], unique=False)
+
+
 def downgrade() -> None:
     """Take back."""
-    for table in ("webhook_deliveries", "run_webhooks", "webhooks", "file_uses", "files"):
+    for table in ("schedules", "webhook_deliveries", "run_webhooks", "webhooks", "file_uses", "files"):
         op.drop_table(table)
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE search_fts")

@@ -22,6 +22,7 @@ COMMANDS = {
     "queue": "queue_desk",
     "threads": "threads",
     "files": "files",
+    "schedule": "schedule",
     "check": "check",
     "agents": "agents",
     "token": "token",

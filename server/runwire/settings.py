@@ -80,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     artifacts_per_run: Annotated[Count, Meta(description="artifacts of one run")] = 1000
     run_artifact_bytes: Annotated[Bytes, Meta(description="sum of one run's artifacts, bytes")] = 256 * 1024 * 1024
 
+    user_schedules: Annotated[Count, Meta(description="schedules of one user")] = 50
     webhook_timeout_s: Annotated[Seconds, Meta(description="time for one delivery of a webhook in all, seconds")] = 10.0
     webhook_attempts: Annotated[Count, Meta(description="attempts of one delivery before it is given up")] = 8
     webhook_retry_s: Annotated[

@@ -42,6 +42,7 @@ from runwire.engine.presence import DisconnectWatch
 from runwire.engine.questions import QuestionServices
 from runwire.engine.recovery import Reaper
 from runwire.engine.saved_tests import SavedTests
+from runwire.engine.schedules import Schedules
 from runwire.engine.take_over import TakeOver
 from runwire.engine.thread_ceiling import ThreadCeiling
 from runwire.engine.user_engine import EngineParts
@@ -64,6 +65,7 @@ from runwire.persistence.queue_store import SqlQueueStore
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.run_store import SqlRunStore
 from runwire.persistence.saved import SqlSavedStore
+from runwire.persistence.schedules import SqlScheduleStore
 from runwire.persistence.test_runs import SqlTestRunStore
 from runwire.persistence.traversals import DiskTraversalStore
 from runwire.persistence.user_store import SqlUserStore, create_token, knows_token
@@ -121,6 +123,7 @@ class Storage:
     conversations: SqlConversationStore
     files: DiskFileStore
     webhooks: SqlWebhookStore
+    schedules: SqlScheduleStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,7 @@ class Execution:
     conversations: Conversations
     webhooks: WebhookDelivery
     take_over: TakeOver
+    schedules: Schedules
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +209,14 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
             execution.keeper.start()
             execution.conversations.start()
             execution.webhooks.start()
+            execution.schedules.start(services.start_run)
             services.vitals.loop_lag.start()
             yield Core(services, execution.drain)
         finally:
             services.vitals.loop_lag.stop()
             execution.waiting.close()
             execution.keeper.close()
+            await execution.schedules.close()
             await execution.webhooks.close()
             await execution.conversations.close()
             execution.dispatcher.retire_idle()
@@ -264,6 +270,7 @@ def open_storage(
         ),
         traversals=traversals,
         conversations=SqlConversationStore(writer, readers, store.record_of, purge),
+        schedules=SqlScheduleStore(writer, readers, clock, settings.user_schedules),
         webhooks=SqlWebhookStore(writer, readers, clock, store.record_of),
         files=DiskFileStore(data_folder.files_folder(settings.data_path), writer, read_engine, clock, file_limits),
     )
@@ -391,6 +398,7 @@ def build_execution(
         conversations=conversations,
         webhooks=webhooks,
         take_over=take_over,
+        schedules=Schedules(storage.schedules, store, clock, cancel=cancel),
     )
 
 
@@ -427,6 +435,7 @@ def build_services(
         traversals=storage.traversals,
         files=storage.files,
         webhooks=storage.webhooks,
+        schedules=execution.schedules,
         check_webhook_url=partial(check_url, allowed=webhook_rules(settings)),
         authenticator=StoredIdentity(storage.users, clock),
         connections=connections,

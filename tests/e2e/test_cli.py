@@ -255,6 +255,20 @@ def test_files_are_put_listed_read_and_deleted(process: ServerProcess, tmp_path:
     assert run_command("files", "get", file_id, *where, cwd=tmp_path).returncode == 2
 
 
+@pytest.mark.timeout(20)
+def test_schedules_are_added_listed_paused_and_deleted(process: ServerProcess, tmp_path: Path) -> None:
+    where = ("--data", str(process.data))
+    added = run_command("schedule", "add", "yearly", "0 0 1 1 *", "echo", "hi", *where, cwd=tmp_path)
+    schedule_id = added.stdout.strip()
+    assert run_command("schedule", "pause", schedule_id, *where, cwd=tmp_path).returncode == 0
+    listed = run_command("schedule", "list", *where, cwd=tmp_path).stdout
+    assert schedule_id in listed
+    assert "paused" in listed
+    assert run_command("schedule", "delete", schedule_id, *where, cwd=tmp_path).returncode == 0
+    refused = run_command("schedule", "add", "bad", "61 * * * *", "echo", *where, cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
 def test_commands_that_need_a_server_say_so(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("x")
     done = run_command("threads", "list", "--data", str(tmp_path), cwd=tmp_path)

@@ -422,3 +422,22 @@ def test_the_blocking_client_has_the_same_webhooks(server: Server) -> None:
         assert [one.name for one in runwire.webhooks.list()] == ["blocking"]
         assert list(runwire.webhooks.deliveries(added.id)) == []
         runwire.webhooks.delete(added.id)
+
+
+async def test_schedules_are_added_paused_and_removed(runwire: AsyncRunwire) -> None:
+    added = await runwire.schedules.add("yearly", "0 0 1 1 *", {"agent": "echo", "input": "x"}, time_zone="Asia/Tokyo")
+    assert added.next_ms is not None
+    assert (await runwire.schedules.pause(added.id)).next_ms is None
+    assert (await runwire.schedules.pause(added.id, False)).next_ms == added.next_ms
+    assert [one.id for one in await runwire.schedules.list()] == [added.id]
+    await runwire.schedules.delete(added.id)
+    with pytest.raises(InvalidInput, match="cron"):
+        await runwire.schedules.add("bad", "0 0 30 2 *", {"agent": "echo"})
+
+
+def test_the_blocking_client_has_the_same_schedules(server: Server) -> None:
+    with Runwire(server.url, server.token) as runwire:
+        added = runwire.schedules.add("blocking", "0 0 1 1 *", {"agent": "echo", "input": "x"}, overlap="allow")
+        assert runwire.schedules.pause(added.id).paused
+        assert [one.name for one in runwire.schedules.list()] == ["blocking"]
+        runwire.schedules.delete(added.id)

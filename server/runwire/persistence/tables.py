@@ -145,6 +145,30 @@ class WebhookDeliveryRow(SQLModel, table=True):
     done_ms: int | None = Field(default=None, sa_type=_MS)
 
 
+class ScheduleRow(SQLModel, table=True):
+    """Runs that start again and again. ``run`` is the start's JSON; ``next_ms`` is NULL while it does not fire."""
+
+    __tablename__ = "schedules"
+    __table_args__ = (
+        Index("ix_schedules_owner", "owner_id", "name", unique=True),
+        Index("ix_schedules_due", "next_ms"),
+    )
+    id: str = Field(primary_key=True)
+    owner_id: str
+    name: str
+    cron: str
+    time_zone: str
+    run: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    missed: str
+    overlap: str
+    paused: bool = False
+    next_ms: int | None = Field(default=None, sa_type=_MS)
+    last_ms: int | None = Field(default=None, sa_type=_MS)
+    last_run_id: str | None = None
+    last_error: str | None = None
+    created_ms: int = Field(sa_type=_MS)
+
+
 class SearchTextRow(SQLModel, table=True):
     """What can be searched: the words of one run, or a title (``run_id`` is NULL). ``owner`` is the owner as one word
     of the index. Triggers of the migration keep the full-text table ``search_fts`` in step."""

@@ -23,6 +23,7 @@ from runwire.protocol.saved_tests import (
     SaveSuite,
     SaveTask,
 )
+from runwire.protocol.schedules import AddSchedule, ChangeSchedule
 from runwire.protocol.schema import commands_schema, documents, frames_schema
 from runwire.protocol.webhooks import AddWebhook
 from runwire.web.endpoints.login import Login
@@ -34,6 +35,8 @@ _BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
     ("POST", "/v1/login"): Login,
     ("PATCH", "/v1/threads/{thread_id}"): ChangeThread,
     ("POST", "/v1/webhooks"): AddWebhook,
+    ("POST", "/v1/schedules"): AddSchedule,
+    ("PATCH", "/v1/schedules/{schedule_id}"): ChangeSchedule,
     ("POST", "/v1/queue/pause"): PauseQueue,
     ("POST", "/v1/queue/resume"): PauseQueue,
     ("POST", "/v1/runs/{run_id}/respond"): Answer,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from msgspec import UNSET
 from starlette.datastructures import State
 from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket
@@ -28,6 +29,7 @@ from runwire.engine.conversations import Conversations
 from runwire.engine.factory import ExecutionEngineFactory
 from runwire.engine.presence import DisconnectWatch
 from runwire.engine.saved_tests import SavedTests
+from runwire.engine.schedules import Schedules
 from runwire.engine.take_over import TakeOver
 from runwire.engine.user_engine import UserExecutionContext
 from runwire.engine.waiting import Waiting
@@ -60,6 +62,7 @@ class Services:
     traversals: TraversalStore
     files: FileStore
     webhooks: WebhookStore
+    schedules: Schedules
     check_webhook_url: Callable[[str], None]
     authenticator: Authenticator
     connections: Connections
@@ -72,6 +75,14 @@ class Services:
     take_over: TakeOver
     health: Callable[[], dict[str, Any]]
     """What is wrong, by part, and the numbers that ``/readyz`` shows."""
+
+    def check_start(self, command: StartRun) -> None:
+        """Check what a later start will be given, as far as it can be known now. Raises InvalidInput."""
+        spec = self.registry.get(command.agent)
+        if spec.validate is not None:
+            spec.validate(command.input)
+        if command.webhook is not UNSET:
+            self.check_webhook_url(command.webhook.url)
 
     async def start_run(
         self, command: StartRun, user: User, run_id: str, headers: Mapping[str, str] | None = None

@@ -32,6 +32,7 @@ from runwire_client.live_view import Control, LiveView, Picture
 from runwire_client.people import InputRequest, InputResponse, input_request, input_response
 from runwire_client.queueing import AgentLoad, CancelledRuns, Operator, Pause, QueuePlace, QueueStatus, UserLoad
 from runwire_client.records import Agent, Health, Run, RunRecord, RunResult
+from runwire_client.schedules import Schedule
 from runwire_client.timing import Clock, Timing
 from runwire_client.webhooks import Delivery, Webhook
 
@@ -70,6 +71,7 @@ __all__ = [
     "RunStatus",
     "Runwire",
     "RunwireError",
+    "Schedule",
     "State",
     "StoredFile",
     "Timing",

@@ -11,7 +11,13 @@ from collections.abc import AsyncGenerator, Coroutine, Iterator
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from runwire_client.blocking_parts import BlockingConversations, BlockingFiles, BlockingOperator, BlockingWebhooks
+from runwire_client.blocking_parts import (
+    BlockingConversations,
+    BlockingFiles,
+    BlockingOperator,
+    BlockingSchedules,
+    BlockingWebhooks,
+)
 from runwire_client.client import AsyncRunwire
 from runwire_client.credentials import TokenSource
 from runwire_client.entries import Item
@@ -142,6 +148,11 @@ class Runwire:
     def webhooks(self) -> BlockingWebhooks:
         """Whom the server tells of the ends of the user's runs."""
         return BlockingWebhooks(self._async.webhooks, self._wait, self._each)
+
+    @property
+    def schedules(self) -> BlockingSchedules:
+        """Runs that start again and again."""
+        return BlockingSchedules(self._async.schedules, self._wait)
 
     def _each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
         """Yield what an asynchronous generator yields; it is closed with this one."""

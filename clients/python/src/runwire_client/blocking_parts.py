@@ -6,12 +6,13 @@ Any thread; no logic: each method waits for the other's on the client's private 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final, Protocol, TypeVar
 
 from runwire_client.conversations import Conversation, Conversations, ExportFormat
 from runwire_client.files import Files, StoredFile
 from runwire_client.queueing import CancelledRuns, Operator
+from runwire_client.schedules import Schedule, Schedules
 from runwire_client.webhooks import Delivery, Webhook, Webhooks
 
 T = TypeVar("T")
@@ -113,6 +114,30 @@ class BlockingWebhooks:
     def deliveries(self, webhook_id: str, *, limit: int = 50) -> Iterator[Delivery]:
         """Yield what was, is or will be delivered to one."""
         return self._each(self._parts.deliveries(webhook_id, limit=limit))
+
+
+class BlockingSchedules:
+    """Runs that start again and again, as AsyncRunwire.schedules."""
+
+    def __init__(self, parts: Schedules, wait: Wait) -> None:
+        self._parts = parts
+        self._wait = wait
+
+    def add(self, name: str, cron: str, run: Mapping[str, Any], **options: Any) -> Schedule:
+        """Have a run started again and again; ``options`` are those of the asynchronous one."""
+        return self._wait(self._parts.add(name, cron, run, **options))
+
+    def list(self) -> Sequence[Schedule]:
+        """Return them."""
+        return self._wait(self._parts.list())
+
+    def pause(self, schedule_id: str, paused: bool = True) -> Schedule:
+        """Pause one, or with False let it go on."""
+        return self._wait(self._parts.pause(schedule_id, paused))
+
+    def delete(self, schedule_id: str) -> None:
+        """Remove one."""
+        self._wait(self._parts.delete(schedule_id))
 
 
 async def _pieces(file: BinaryIO) -> AsyncGenerator[bytes, None]:

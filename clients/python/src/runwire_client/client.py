@@ -37,6 +37,7 @@ from runwire_client.records import (
     read_started,
     result_of,
 )
+from runwire_client.schedules import Schedules
 from runwire_client.socket_door import SocketDoor
 from runwire_client.timing import Clock, Random, SystemClock, Timing
 from runwire_client.webhooks import Webhooks
@@ -84,6 +85,8 @@ class AsyncRunwire:
         """The user's conversations."""
         self.files: Final = Files(self._http)
         """The user's files."""
+        self.schedules: Final = Schedules(self._http)
+        """Runs that start again and again."""
         self.webhooks: Final = Webhooks(self._http)
         """Whom the server tells of the ends of the user's runs."""
 
