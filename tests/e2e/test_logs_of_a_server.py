@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +21,28 @@ THREAD = "talk0001"
 STEP = {"step": {"name": f"Type {SECRET}", "status": "PASSED"}}
 GOOD = {"steps": [{"text": SECRET}, STEP, {"emit": {"type": "CUSTOM", "name": SECRET, "value": SECRET}}]}
 BAD = {"steps": [{"fail": f"cannot read {SECRET}"}]}
+
+
+TALKER = """
+import asyncio
+import structlog
+
+log = structlog.get_logger()
+
+
+async def later():
+    log.info("said.in_task")
+
+
+async def talker(ctx, given):
+    log.info("said.by_agent")
+    await asyncio.create_task(later())
+    await asyncio.to_thread(log.info, "said.in_thread")
+
+
+def plain(ctx, given):
+    log.info("said.by_function")
+"""
 
 
 def _lines(server: ServerProcess) -> list[dict[str, Any]]:
@@ -90,3 +113,22 @@ async def test_a_scenario_is_told_by_names_levels_and_ids_without_content(start_
     assert [line for line in lines if line["level"] in ("error", "critical")] == []
     assert SECRET not in server.output
     assert server.token not in server.output
+
+
+async def test_an_agents_own_lines_name_its_run(start_server: StartServer, tmp_path: Path) -> None:
+    (tmp_path / "talker.py").write_text(TALKER)
+    server = start_server(agents=("talker:talker", "talker:plain"), modules=tmp_path, log_format="json")
+    headers = {"Authorization": f"Bearer {server.token}"}
+    runs = []
+    async with httpx.AsyncClient(base_url=server.origin, headers=headers, trust_env=False, timeout=5) as http:
+        for agent in ("talker", "talker", "plain"):  # the second one may get the thread that the first one had
+            runs.append(await _start(http, agent, None))
+            async with following(server, runs[-1]) as socket:
+                await socket.to_the_end()
+    first, second, third = runs
+    lines = [line for line in _lines(server) if line["event"].startswith("said.")]
+    said = ["said.by_agent", "said.in_task", "said.in_thread"]
+    assert [line["event"] for line in lines if line["run_id"] == first] == said
+    assert [line["event"] for line in lines if line["run_id"] == second] == said
+    assert [line["event"] for line in lines if line["run_id"] == third] == ["said.by_function"]
+    assert {line["thread_id"] for line in lines} == {THREAD}
