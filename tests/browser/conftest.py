@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -19,6 +20,7 @@ from runwire.browser.settings import BrowserHostSettings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PAGES = Path(__file__).parent / "pages"
+SILENT_S = 12.0
 WITHOUT_BROWSER = why_unavailable(os.environ.get("RUNWIRE_BROWSER_EXECUTABLE", ""))
 
 
@@ -33,9 +35,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """``/samples/`` is the examples folder, ``/redirect?to=…`` redirects, everything else is the tests' own pages."""
+    """``/samples/`` is the examples folder, ``/redirect?to=…`` redirects, ``/silent`` does not answer for a while,
+    ``/silent-listing`` leads there, everything else is the tests' own pages.
+    """
 
     def do_GET(self) -> None:
+        if self.path.startswith("/silent"):
+            if self.path == "/silent-listing":
+                body = "".join(f"<li><a href='/silent?{number}'>{number}</a></li>" for number in range(4)).encode()
+            else:
+                self.server.quiet.wait(SILENT_S)  # type: ignore[attr-defined]  # set by the fixture
+                body = b"late"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            with contextlib.suppress(OSError):  # the page has left
+                self.wfile.write(body)
+            return
         if self.path.startswith("/redirect?to="):
             self.send_response(302)
             self.send_header("Location", self.path.partition("=")[2])
@@ -57,11 +74,13 @@ def site() -> Iterator[str]:
     """Serve the sample shop and the tests' pages on a random port; yield the origin."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler))
     server.daemon_threads = True
+    server.quiet = threading.Event()  # type: ignore[attr-defined]  # what silent answers wait for at most
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
     finally:
+        server.quiet.set()  # type: ignore[attr-defined]
         server.shutdown()
         server.server_close()
         thread.join(2)

@@ -11,9 +11,11 @@ from playwright.async_api import Page
 from runwire.browser.cast import Cast, photograph, use
 from runwire.browser.deadline import Deadline
 from runwire.browser.egress_policy import PROXY_HEADER
+from runwire.browser.extract import extract
 from runwire.browser.perform import perform
 from runwire.browser.ports import Shot
 from runwire.browser.stage import Stage
+from runwire.contracts.browser import Extraction
 from runwire.errors import BrowserError
 from runwire.protocol.steps.actions import Action
 from runwire.protocol.view import Input
@@ -33,13 +35,14 @@ class ChromiumPage:
         self._translated = translated
         self._cast: Cast | None = None
 
-    async def goto(self, url: str, timeout_s: float) -> None:
-        """Open an absolute address and wait for its load event."""
+    async def goto(self, url: str, timeout_s: float) -> int:
+        """Open an absolute address, wait for its load event and return the HTTP status."""
         self._stage.bring(self._stage.page)
         with self._translated():
             response = await self._stage.page.goto(url, timeout=timeout_s * 1000)
             if response is not None and PROXY_HEADER in response.headers:
                 raise BrowserError(f"{url[:200]} could not be opened: {(await response.text())[:300]}")
+            return 0 if response is None else response.status
 
     async def perform(self, action: Action, timeout_s: float) -> str | None:
         """Do what the action says; return what a ``Remember`` read."""
@@ -73,6 +76,11 @@ class ChromiumPage:
                 if _COMMITTING not in error.message or deadline.passed:
                     raise
             await asyncio.sleep(RETRY_S)
+
+    async def extract(self, what: Extraction, timeout_s: float) -> list[dict[str, str]]:
+        """Return the items."""
+        with self._translated():
+            return await extract(self._stage.page, what, Deadline(timeout_s))
 
     async def cast(self, show: Callable[[Shot], None]) -> None:
         """Begin to film what is in front."""

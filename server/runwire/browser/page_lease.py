@@ -20,7 +20,7 @@ from runwire.browser.host_thread import HostThread, settled
 from runwire.browser.pool import ContextPool
 from runwire.browser.seat import ANSWER_GRACE_S, Seat, SeatPage
 from runwire.browser.turnstile import Turnstile
-from runwire.contracts.browser import ForeignThread, PageHandle
+from runwire.contracts.browser import Extraction, ForeignThread, PageHandle
 from runwire.errors import BrowserError, IllegalTransition
 from runwire.protocol.steps.actions import Action
 from runwire.threads import LoopMailbox
@@ -160,9 +160,9 @@ class LeasedPage:
         self._lease = lease
         self.ownership = Ownership("this page")
 
-    async def goto(self, url: str, *, timeout_s: float) -> None:
-        """Open the absolute ``url`` and wait for its load event."""
-        await self._hop(lambda: self._page.goto(url, timeout_s), timeout_s)
+    async def goto(self, url: str, *, timeout_s: float) -> int:
+        """Open the absolute ``url``, wait for its load event and return the HTTP status."""
+        return await self._hop(lambda: self._page.goto(url, timeout_s), timeout_s)
 
     async def perform(self, action: Action, *, timeout_s: float) -> str | None:
         """Do what the action says; return what a ``Remember`` read."""
@@ -183,6 +183,10 @@ class LeasedPage:
     async def screenshot(self, *, timeout_s: float = 5.0) -> bytes:
         """Return a PNG of the viewport."""
         return await self._hop(lambda: self._page.screenshot(timeout_s), timeout_s)
+
+    async def extract(self, what: Extraction, *, timeout_s: float) -> list[dict[str, str]]:
+        """Wait for the first item and return all of them."""
+        return await self._hop(lambda: self._page.extract(what, timeout_s), timeout_s)
 
     async def _hop(self, make: Callable[[], Awaitable[T]], timeout_s: float) -> T:
         self._lease.check()

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from runwire.browser.egress_policy import EgressPolicy
 from runwire.browser.secrets import HttpSecret
-from runwire.contracts.browser import BrowserConfig
+from runwire.contracts.browser import BrowserConfig, Extraction
 from runwire.protocol.steps.actions import Action
 from runwire.protocol.view import Input
 
@@ -40,8 +40,8 @@ class Shot:
 class PagePort(Protocol):
     """One page, with the windows that it opens: what people see of it is the window in front."""
 
-    async def goto(self, url: str, timeout_s: float) -> None:
-        """Open an absolute address."""
+    async def goto(self, url: str, timeout_s: float) -> int:
+        """Open an absolute address and return the HTTP status, 0 without a request."""
 
     async def perform(self, action: Action, timeout_s: float) -> str | None:
         """Do what the action says; return what a ``Remember`` read."""
@@ -57,6 +57,9 @@ class PagePort(Protocol):
 
     async def screenshot(self, timeout_s: float) -> bytes:
         """Return a PNG."""
+
+    async def extract(self, what: Extraction, timeout_s: float) -> list[dict[str, str]]:
+        """Return the items."""
 
     async def cast(self, show: Callable[[Shot], None]) -> None:
         """Begin to film what is in front, through navigations and from window to window, until :meth:`uncast`."""

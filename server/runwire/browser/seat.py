@@ -16,7 +16,7 @@ from runwire.browser.screen import Screen
 from runwire.browser.settings import CloseBounds
 from runwire.browser.shell import Shell
 from runwire.browser.turnstile import Turnstile
-from runwire.contracts.browser import BrowserConfig
+from runwire.contracts.browser import BrowserConfig, Extraction
 from runwire.errors import BrowserError, BrowserLost, BrowserTimeout
 from runwire.protocol.steps.actions import Action, InFrame, Navigate, only_looks
 
@@ -74,12 +74,12 @@ class SeatPage:
     seat: Seat
     port: PagePort
 
-    async def goto(self, url: str, timeout_s: float) -> None:
-        """Open an absolute address that the run may visit."""
+    async def goto(self, url: str, timeout_s: float) -> int:
+        """Open an absolute address that the run may visit; return the HTTP status."""
         await self._admitted(url)
         async with self._act(f"opening {url[:200]}", timeout_s):
             try:
-                await self.port.goto(url, timeout_s)
+                return await self.port.goto(url, timeout_s)
             except BrowserError as error:
                 # Of a refused tunnel Chromium says only that it failed; the proxy knows why.
                 if "ERR_TUNNEL" in error.message and self.seat.proxy.denied:
@@ -113,6 +113,10 @@ class SeatPage:
     async def screenshot(self, timeout_s: float) -> bytes:
         """Return a PNG."""
         return await self._look("the screenshot", timeout_s, lambda: self.port.screenshot(timeout_s))
+
+    async def extract(self, what: Extraction, timeout_s: float) -> list[dict[str, str]]:
+        """Return the items."""
+        return await self._look("reading the items", timeout_s, lambda: self.port.extract(what, timeout_s))
 
     async def close(self, counts: CloseCounts, bounds: CloseBounds) -> None:
         """Close the page within its bound; one that hangs goes with its context."""

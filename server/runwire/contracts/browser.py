@@ -11,6 +11,7 @@ raise :class:`ForeignThread`, and nothing has happened.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -21,7 +22,7 @@ from runwire.protocol.steps.target import Target
 if TYPE_CHECKING:
     from runwire.protocol.steps.actions import Action
 
-__all__ = ["BrowserConfig", "BrowserLease", "BrowserPool", "ForeignThread", "PageHandle", "Target"]
+__all__ = ["BrowserConfig", "BrowserLease", "BrowserPool", "Extraction", "ForeignThread", "PageHandle", "Target"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,19 @@ class BrowserConfig:
     storage_state: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What to read from a page. ``item`` is a CSS selector of what repeats; empty: the page is the one item.
+
+    ``fields`` maps a name to where its text is in an item: a CSS selector, with ``@name`` behind it for an attribute
+    (``a@href``; ``@href`` alone is the item's own; links come as absolute addresses).
+    """
+
+    item: str
+    fields: Mapping[str, str]
+    limit: int = 1
+
+
 class PageHandle(Protocol):
     """One page, for one operation.
 
@@ -56,8 +70,11 @@ class PageHandle(Protocol):
     ends with its page. While a person has taken over, calls wait, and their limits do not run.
     """
 
-    async def goto(self, url: str, *, timeout_s: float) -> None:
-        """Open the absolute ``url`` and wait for its load event. BrowserError if it may not be or cannot be reached."""
+    async def goto(self, url: str, *, timeout_s: float) -> int:
+        """Open the absolute ``url``, wait for its load event and return the HTTP status (0 if there was no request).
+
+        BrowserError if it may not be or cannot be reached.
+        """
 
     async def perform(self, action: Action, *, timeout_s: float) -> str | None:
         """Do what the action says, waiting for its element; a ``Verify…`` waits until it is true.
@@ -77,6 +94,12 @@ class PageHandle(Protocol):
 
     async def screenshot(self, *, timeout_s: float = 5.0) -> bytes:
         """Return a PNG of the viewport."""
+
+    async def extract(self, what: Extraction, *, timeout_s: float) -> list[dict[str, str]]:
+        """Wait for the first item and return all of them, at most ``limit``, in their order.
+
+        A field that is not there is not in its item's dictionary; a text has at most 2,000 characters.
+        """
 
 
 class BrowserLease(Protocol):

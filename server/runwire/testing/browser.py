@@ -19,7 +19,7 @@ from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort,
 from runwire.browser.secrets import HttpSecret
 from runwire.contracts.agent import Approval, Event, InputExpired
 from runwire.contracts.artifacts import Artifact
-from runwire.contracts.browser import BrowserConfig, BrowserLease, BrowserPool, PageHandle
+from runwire.contracts.browser import BrowserConfig, BrowserLease, BrowserPool, Extraction, PageHandle
 from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable
 from runwire.protocol.steps.actions import Action, Remember
 from runwire.protocol.traversal import Traversal
@@ -170,10 +170,11 @@ class ScriptedPage(ScriptedPart):
     used: list[Input] = field(default_factory=list)
     show: Callable[[Shot], None] | None = None
 
-    async def goto(self, url: str, timeout_s: float) -> None:
+    async def goto(self, url: str, timeout_s: float) -> int:
         """Note the address."""
         await self.op("goto")
         self.visited.append(url)
+        return 200
 
     async def perform(self, action: Action, timeout_s: float) -> str | None:
         """Note the action, or raise what the script says; a ``Remember`` reads ``remembered``."""
@@ -202,6 +203,11 @@ class ScriptedPage(ScriptedPart):
         """Return a picture."""
         await self.op("screenshot")
         return PNG
+
+    async def extract(self, what: Extraction, timeout_s: float) -> list[dict[str, str]]:
+        """Return no item."""
+        await self.op("extract")
+        return []
 
     async def cast(self, show: Callable[[Shot], None]) -> None:
         """Film: :attr:`show` takes what the script shows; one picture comes by itself."""
@@ -311,9 +317,10 @@ class ScriptedHandle:
     answers: Mapping[Action, Exception]
     log: list[str | Action] = field(default_factory=list)
 
-    async def goto(self, url: str, *, timeout_s: float) -> None:
+    async def goto(self, url: str, *, timeout_s: float) -> int:
         """Note the address."""
         self.log.append(url)
+        return 200
 
     async def perform(self, action: Action, *, timeout_s: float) -> str | None:
         """Note the action, or raise what the script says; a ``Remember`` reads ``remembered``."""
@@ -337,6 +344,10 @@ class ScriptedHandle:
     async def screenshot(self, *, timeout_s: float = 5.0) -> bytes:
         """Return a picture."""
         return PNG
+
+    async def extract(self, what: Extraction, *, timeout_s: float) -> list[dict[str, str]]:
+        """Return no item; a subclass may have some."""
+        return []
 
 
 @dataclass(eq=False)

@@ -1,0 +1,55 @@
+"""The ``scan`` agent. Floor 4; runs on the run's own thread; knows browsers only through their contract."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, ClassVar
+
+from runwire.agents.scan.request import input_schema, parse_scan
+from runwire.agents.scan.session import ScanSession
+from runwire.contracts.agent import AgentFailure, AgentResult, RunContext
+from runwire.contracts.browser import BrowserConfig
+from runwire.errors import BrowserError, BrowserLost
+
+
+class ScanAgent:
+    """Reads the items of a listing and of their own pages, tells each as it is found, and judges the site.
+
+    Pages that fail and limits that pass are results: the run ends SUCCEEDED with its verdict. It is FAILED when there
+    is no browser (``startup_failed``) or the browser was lost (``browser_lost``, with what was found).
+    """
+
+    description: ClassVar[str] = "Reads the items of a listing and their pages by CSS selectors, and judges the site."
+    input_schema: ClassVar[dict[str, Any]] = input_schema()
+    needs_browser: ClassVar[bool] = True
+
+    @staticmethod
+    def validate_input(input: Any) -> None:
+        """Refuse a scan that could not be carried out. Raises InvalidInput."""
+        parse_scan(input)
+
+    async def run(self, ctx: RunContext, input: Any) -> AgentResult:
+        """Scan. Cancelling it closes all pages within a bound and passes the cancellation on.
+
+        Raises:
+            InvalidInput: the input is no scan.
+            AgentFailure: no browser, or it was lost.
+        """
+        request = parse_scan(input)
+        session: ScanSession | None = None
+        limit = asyncio.timeout(request.timeout_s)
+        try:
+            pool = ctx.browser
+            session = ScanSession(ctx, request, pool.sample_origin)
+            async with limit, pool.lease(ctx.run_id, BrowserConfig(), limit=limit) as lease:
+                await session.run(lease)
+        except TimeoutError:
+            if not limit.expired() or session is None:
+                raise
+        except BrowserLost as error:
+            result = None if session is None else session.result()
+            raise AgentFailure(error.message, code="browser_lost", retryable=True, result=result) from error
+        except BrowserError as error:  # a page's own errors are its results; this one is the browser's
+            raise AgentFailure(error.message, code="startup_failed") from error
+        await session.finish(late=limit.expired())
+        return AgentResult(result=session.result(), verdict=session.verdict)

@@ -1,0 +1,85 @@
+"""What a scan is asked to do, checked before anything starts. Floor 4; pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from runwire.errors import InvalidInput
+
+MAX_ITEMS = 500
+MAX_PARALLEL = 5
+"""Most pages that one scan has open beside its listing: a Chromium page takes some 15 MB."""
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$(?!\n)")]
+Place = Annotated[
+    str, Meta(min_length=1, max_length=300, description="CSS selector, with @name behind it for an attribute: a@href")
+]
+Fields = Annotated[dict[Name, Place], Meta(min_length=1, max_length=20)]
+
+
+class Span(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Bounds of a number."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class Judge(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the site must be like. A rule that is not given is not judged."""
+
+    min_items: Annotated[int, Meta(ge=0, le=MAX_ITEMS, description="least items that the listing has")] = 1
+    required: Annotated[
+        tuple[Name, ...], Meta(max_length=40, description="fields that every item has, and not empty")
+    ] = ()
+    numbers: Annotated[
+        dict[Name, Span], Meta(max_length=20, description="fields that hold a number between these bounds")
+    ] = {}
+    unique: Annotated[tuple[Name, ...], Meta(max_length=20, description="fields that no two items share")] = ()
+    max_failed: Annotated[int, Meta(ge=0, description="pages that may fail")] = 0
+
+
+class ScanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A listing and what to read there."""
+
+    url: Annotated[
+        str, Meta(min_length=1, max_length=2_000, description="the listing; relative ones are the sample sites'")
+    ]
+    item: Annotated[str, Meta(min_length=1, max_length=300, description="CSS selector of one item")]
+    fields: Annotated[Fields, Meta(description="what to read of each item on the listing")]
+    follow: Annotated[
+        Place | None, Meta(description="the link from an item to its own page; without it only the listing is read")
+    ] = None
+    detail: Annotated[dict[Name, Place], Meta(max_length=20, description="what to read on an item's own page")] = {}
+    limit: Annotated[int, Meta(ge=1, le=MAX_ITEMS, description="most items")] = 50
+    parallel: Annotated[int, Meta(ge=1, le=MAX_PARALLEL, description="pages of items that are open at once")] = 3
+    judge: Judge = msgspec.field(default_factory=Judge)
+    page_timeout_s: Annotated[float, Meta(gt=0, le=120, description="limit of one page, seconds")] = 15.0
+    timeout_s: Annotated[float, Meta(gt=0, le=3_600, description="limit of the whole scan, seconds")] = 300.0
+
+
+def parse_scan(value: Any) -> ScanRequest:
+    """Return the scan that an input describes. Raises InvalidInput that names the member."""
+    try:
+        request = msgspec.convert(value, ScanRequest)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"scan: {error}") from error
+    if request.detail and request.follow is None:
+        raise InvalidInput("scan: detail needs follow, the link to an item's own page")
+    if twice := sorted(set(request.fields) & set(request.detail)):
+        raise InvalidInput(f"scan: {twice[0]!r} stands in fields and in detail; give one another name")
+    known = {*request.fields, *request.detail}
+    judge = request.judge
+    for name in (*judge.required, *judge.numbers, *judge.unique):
+        if name not in known:
+            raise InvalidInput(f"scan: judge names {name!r}, which is no field; there are: {', '.join(sorted(known))}")
+    return request
+
+
+def input_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a scan."""
+    schema = msgspec.json.schema(ScanRequest)
+    parts = schema["$defs"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **parts.pop("ScanRequest"), "$defs": parts}
