@@ -17,6 +17,7 @@ from tests.support.deadlines import eventually_async
 from tests.support.embedded import EmbeddedServer
 from tests.support.gates import Gate
 from tests.support.http import ended, problem_of, start
+from tests.support.people import waiting
 from tests.support.sockets import Frame, conversing, following, log_of, statuses
 
 MakeData = Callable[[], Path]
@@ -103,6 +104,20 @@ async def test_a_full_queue_is_told_at_both_doors(make_server: MakeServer, gate:
         gate.open()
         for run_id in ids:
             await ended(server, run_id)
+
+
+@pytest.mark.parametrize(("agent", "slots"), [("asks", 1), ("asks-releasing", 0)])
+async def test_the_counts_tell_slots_from_people(make_server: MakeServer, agent: str, slots: int) -> None:
+    server = make_server()
+    async with server.http() as http:
+        run_id = await start(http, agent, {})
+        (request_id,) = await waiting(server, run_id)
+        view = await _view(http)
+        assert (view["queued"], view["running"], view["waiting"]) == (0, slots, 1)
+        await http.post(f"/v1/runs/{run_id}/respond", json={"request_id": request_id, "payload": "go"})
+        await ended(server, run_id)
+        view = await _view(http)
+        assert (view["queued"], view["running"], view["waiting"]) == (0, 0, 0)
 
 
 # What those who wait are told

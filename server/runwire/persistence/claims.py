@@ -40,7 +40,7 @@ _SELECT_TURNS = (
     f" WHERE status = 'QUEUED' AND rank < {PARKED} GROUP BY owner_id, priority"
 )
 _SELECT_LANES = "SELECT owner_id, agent, rank, id FROM runs WHERE status = 'QUEUED' ORDER BY owner_id, agent, rank, id"
-_SELECT_HELD = "SELECT owner_id, agent FROM runs WHERE status IN ('RUNNING', 'WAITING')"
+_SELECT_HELD = "SELECT owner_id, agent, status FROM runs WHERE status IN ('RUNNING', 'WAITING')"
 SELECT_PAUSES = "SELECT agent FROM queue_pauses"
 
 EVERYTHING = ""
@@ -66,6 +66,7 @@ class Claimer:
         self._worker_id = worker_id
         self._admission: Admission | None = None
         self._tally = Tally()
+        self._waiting = 0
         self._lanes = Lanes()
         self._returning = ReturningRuns()
         self._pauses = Pauses()
@@ -105,10 +106,11 @@ class Claimer:
             if rank < PARKED:
                 self._lanes.offer((owner_id, agent), (rank, run_id))
             self._tally.move(owner_id, agent, None, RunStatus.QUEUED)
-        for owner_id, agent in connection.exec_driver_sql(_SELECT_HELD):
+        for owner_id, agent, status in connection.exec_driver_sql(_SELECT_HELD):
+            self._waiting += status == RunStatus.WAITING
             self._tally.move(owner_id, agent, None, RunStatus.RUNNING)  # a WAITING one too, until recovery settles it
         self.backoff.restore(connection)
-        self.state = QueueState.of(self._tally, self._pauses)
+        self.state = QueueState.of(self._tally, self._waiting, self._pauses)
 
     # The pass
 
@@ -236,7 +238,10 @@ class Claimer:
         if self._counted or tx.pauses is not None:
             self._counted.clear()
             self._replaced.clear()
-            self.state = QueueState.of(self._tally, self._pauses)
+            for run_id, before in tx.moved.items():
+                after = tx.changed[run_id].status
+                self._waiting += (after is RunStatus.WAITING) - (before is RunStatus.WAITING)
+            self.state = QueueState.of(self._tally, self._waiting, self._pauses)
 
     def rolled_back(self) -> None:
         """Take back what :meth:`claim` has noted; a lane's head may be too good a place afterwards, never too bad."""

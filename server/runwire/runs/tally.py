@@ -42,14 +42,14 @@ class Pauses:
 
 @dataclass(slots=True)
 class Tally:
-    """How many runs are in each live state: in all, of each user, of each agent. Kept by moves, never counted anew.
+    """How many runs are queued and how many hold a slot: in all, of each user, of each agent. Kept by moves, never
+    counted anew.
 
     Plain dictionaries without zeros: they are on the way of every start.
     """
 
     queued: int = 0
     running: int = 0
-    waiting: int = 0
     queued_of: dict[str, int] = field(default_factory=dict)
     running_of: dict[str, int] = field(default_factory=dict)
     queued_as: dict[str, int] = field(default_factory=dict)
@@ -69,8 +69,6 @@ class Tally:
             self.running += runs
             _add(self.running_of, owner_id, runs)
             _add(self.running_as, agent, runs)
-        elif status is RunStatus.WAITING:
-            self.waiting += runs
 
 
 def _add(counts: dict[str, int], key: str, runs: int) -> None:
@@ -83,7 +81,10 @@ def _add(counts: dict[str, int], key: str, runs: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """The queue's counts as of one commit, for whoever shows them."""
+    """The queue's counts as of one commit, for whoever shows them.
+
+    ``running`` hold a slot, ``waiting`` wait for a person; some do both.
+    """
 
     queued: int = 0
     running: int = 0
@@ -93,6 +94,6 @@ class QueueState:
     pauses: Pauses = Pauses()
 
     @classmethod
-    def of(cls, tally: Tally, pauses: Pauses) -> QueueState:
+    def of(cls, tally: Tally, waiting: int, pauses: Pauses) -> QueueState:
         """Return what stands in ``tally`` now."""
-        return cls(tally.queued, tally.running, tally.waiting, tally.queued_as.copy(), tally.running_as.copy(), pauses)
+        return cls(tally.queued, tally.running, waiting, tally.queued_as.copy(), tally.running_as.copy(), pauses)
