@@ -23,6 +23,8 @@ COMMANDS = {
     "threads": "threads",
     "files": "files",
     "schedule": "schedule",
+    "respond": "respond",
+    "send": "send",
     "check": "check",
     "agents": "agents",
     "token": "token",

@@ -15,8 +15,10 @@ parsed out of the text. ``web/error_map.py`` alone turns a class into a status o
     │   ├── Conflict             the object is not in a state that allows this
     │   │   ├── RunIdTaken       the id names another run
     │   │   ├── AlreadyAnswered  somebody else's answer to a question was first
-    │   │   └── RequestClosed    a question that takes no answer any more
-    │   │   └── ControlTaken     somebody else has a run's browser at this moment
+    │   │   ├── RequestClosed    a question that takes no answer any more
+    │   │   ├── ControlTaken     somebody else has a run's browser at this moment
+    │   │   ├── RunEnded         nobody is left to take a message
+    │   │   └── ThreadBusy       the thread has a run that has not ended
     │   ├── TooLarge             beyond a size limit
     │   └── OverCapacity         come back later
     ├── PeerError                the other end of a socket broke its contract
@@ -134,6 +136,18 @@ class ControlTaken(Conflict):
 
     code = "control_taken"
     retryable = True
+
+
+class RunEnded(Conflict):
+    """The run has ended: nobody is left to take a message; ``details`` say how."""
+
+    code = "run_ended"
+
+
+class ThreadBusy(Conflict):
+    """The thread has a run that has not ended, and the start was to be refused then; ``details`` name the run."""
+
+    code = "thread_busy"
 
 
 class TooLarge(CallerError):

@@ -65,6 +65,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     input_timeout_s: Annotated[
         Seconds, Meta(description="time that a run's question waits for a person unless the agent says so, seconds")
     ] = 86_400.0
+    inbox_messages: Annotated[Count, Meta(description="messages that wait in one thread until a run takes them")] = 100
+    inbox_bytes: Annotated[Bytes, Meta(description="sum of the messages that wait in one thread, bytes")] = 262_144
     cancel_grace_s: Annotated[Seconds, Meta(description="time that a cancelled run has to stop by itself, seconds")] = (
         5.0
     )

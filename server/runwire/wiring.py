@@ -43,6 +43,7 @@ from runwire.engine.questions import QuestionServices
 from runwire.engine.recovery import Reaper
 from runwire.engine.saved_tests import SavedTests
 from runwire.engine.schedules import Schedules
+from runwire.engine.steering import Steering
 from runwire.engine.take_over import TakeOver
 from runwire.engine.thread_ceiling import ThreadCeiling
 from runwire.engine.user_engine import EngineParts
@@ -60,6 +61,7 @@ from runwire.persistence.event_log import SqlEventLog
 from runwire.persistence.files import DiskFileStore, FileLimits
 from runwire.persistence.inbox import SqlInbox
 from runwire.persistence.lease import SqlLeaseStore
+from runwire.persistence.messages import SqlMessageStore, SqlStepStore
 from runwire.persistence.purge import Purge
 from runwire.persistence.queue_store import SqlQueueStore
 from runwire.persistence.reader import ReaderPool
@@ -118,6 +120,8 @@ class Storage:
     users: SqlUserStore
     leases: SqlLeaseStore
     inbox: SqlInbox
+    messages: SqlMessageStore
+    steps: SqlStepStore
     artifacts: DiskArtifactStore
     traversals: DiskTraversalStore
     conversations: SqlConversationStore
@@ -136,6 +140,7 @@ class Execution:
     presence: DisconnectWatch
     waiting: Waiting
     answers: AnswerDesk
+    steering: Steering
     reaper: Reaper
     drain: Drain
     keeper: LeaseKeeper
@@ -261,6 +266,8 @@ def open_storage(
         users=SqlUserStore(writer, readers, clock),
         leases=SqlLeaseStore(writer, read_engine, worker_id),
         inbox=SqlInbox(writer, readers),
+        messages=SqlMessageStore(writer, most=settings.inbox_messages, most_bytes=settings.inbox_bytes),
+        steps=SqlStepStore(writer),
         artifacts=DiskArtifactStore(
             artifacts_folder,
             writer,
@@ -297,8 +304,10 @@ def build_execution(
         store=store,
         agents=agents,
         services=RunServices(storage.artifacts, storage.traversals, storage.files, browsers.pool),
-        questions=QuestionServices(storage.inbox, bells, clock, settings.input_timeout_s),
         family=FamilyServices(LoopCaller(loop), store, storage.event_log),
+        questions=QuestionServices(
+            storage.inbox, storage.messages, storage.steps, bells, clock, settings.input_timeout_s
+        ),
         run_timeout_s=settings.run_timeout_s,
         cleanup_timeout_s=settings.cleanup_timeout_s,
         limits=limits_of_server(settings),
@@ -381,6 +390,7 @@ def build_execution(
         presence=presence,
         waiting=waiting,
         answers=AnswerDesk(storage.inbox, bells),
+        steering=Steering(storage.messages, bells, agents.registry),
         reaper=reaper,
         drain=Drain(
             pause=store.pause,
@@ -441,6 +451,7 @@ def build_services(
         connections=connections,
         presence=execution.presence,
         answers=execution.answers,
+        steering=execution.steering,
         browser=browsers.pool,
         views=browsers.views,
         take_over=execution.take_over,

@@ -10,7 +10,7 @@ import pytest
 from runwire_client import AsyncRunwire, input_request, input_response
 from runwire_client.errors import AlreadyAnswered, InvalidInput, RequestClosed
 from tests.e2e.conftest import StartServer
-from tests.support.database import assert_log_is_whole, stored_entries, stored_status
+from tests.support.database import assert_log_is_whole, stored_entries, stored_frames, stored_status
 from tests.support.deadlines import eventually_async
 from tests.support.people import asked, settled
 from tests.support.process import ServerProcess
@@ -100,3 +100,30 @@ async def test_the_python_client_reads_questions_and_answers_them(process: Serve
         (question,) = [question for question in questions if question is not None]
         with pytest.raises(RequestClosed):
             await runwire.respond(late.run_id, question.id, 1)
+
+
+async def test_f9_steps_and_messages_of_a_killed_attempt_come_back_in_the_next(start_server: StartServer) -> None:
+    first = start_server()
+    remembering, hearing = await _start(first, "remembers"), await _start(first, "hears-again")
+    (request_id,) = await _waiting(first, remembering, 1)
+    async with _http(first) as http:
+        await http.post(f"/v1/runs/{hearing}/messages", json={"message": "one"})
+    await eventually_async(
+        lambda: b"TEXT_MESSAGE_END" in stored_frames(first.data, hearing)[-1], "the first message is taken"
+    )
+    first.kill()
+
+    second = start_server()
+    await _waiting(second, remembering, 2)
+    await _respond(second, remembering, request_id, "yes")
+    async with _http(second) as http:
+        await http.post(f"/v1/runs/{hearing}/messages", json={"message": "two"})
+    for run_id in (remembering, hearing):
+        await eventually_async(lambda r=run_id: stored_status(second.data, r) == "SUCCEEDED", "the run ends")  # type: ignore[misc]
+    results = [stored_entries(second.data, run_id)[-1]["data"]["result"] for run_id in (remembering, hearing)]
+    assert results == [
+        {"results": [{"attempt": 1}, None], "called": [], "attempt": 2},
+        {"heard": ["one", "two"], "attempt": 2},
+    ]
+    starts = [frame for frame in stored_frames(second.data, hearing) if b"TEXT_MESSAGE_START" in frame]
+    assert len(starts) == 2, "a message stands in the log once"

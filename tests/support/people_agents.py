@@ -1,4 +1,4 @@
-"""Agents that ask people, well and badly."""
+"""Agents that ask people, listen to them, and remember steps."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from runwire.contracts.agent import InputExpired, InputWithdrawn, RunContext, SyncRunContext
+from tests.support.gates import gate_named
 
 
 async def asks(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
@@ -89,6 +90,87 @@ async def approves(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+async def listens(ctx: RunContext, input: int) -> list[Any]:
+    """Take so many messages, saying which between them."""
+    heard: list[Any] = []
+    await ctx.text("listening")
+    async for message in ctx.inbox:
+        heard.append([message.content, message.sender])
+        await ctx.text(f"heard {len(heard)}")
+        if len(heard) == input:
+            break
+    return heard
+
+
+listens.listens = True  # type: ignore[attr-defined]
+
+
+def listens_plainly(ctx: SyncRunContext, input: dict[str, Any]) -> list[Any]:
+    """Take messages in a plain function until none has come for a while."""
+    heard: list[Any] = []
+    while (message := ctx.inbox.receive(input["patience_s"])) is not None:
+        heard.append(message.content)
+    return heard
+
+
+async def polls(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
+    """Open the inbox, wait for the gate, then take what is there without waiting."""
+    heard: list[Any] = []
+    assert await ctx.inbox.poll() is None
+    await ctx.emit({"type": "CUSTOM", "name": "open", "value": None})
+    await gate_named(input["gate"]).passing()
+    while len(heard) < input.get("most", 10) and (message := await ctx.inbox.poll()) is not None:
+        heard.append(message.content)
+    return {"heard": heard}
+
+
+async def hears_again(ctx: RunContext, _input: Any) -> dict[str, Any]:
+    """Take two messages in two attempts: what the first has heard, the second hears again."""
+    heard: list[Any] = []
+    while len(heard) < 2:
+        message = await ctx.inbox.receive()
+        assert message is not None
+        heard.append(message.content)
+    return {"heard": heard, "attempt": ctx.attempt}
+
+
+hears_again.recoverable = True  # type: ignore[attr-defined]
+
+
+async def remembers(ctx: RunContext, _input: Any) -> dict[str, Any]:
+    """Take two steps, an asynchronous and a plain one, then ask."""
+    called: list[str] = []
+
+    async def first() -> dict[str, int]:
+        called.append("first")
+        return {"attempt": ctx.attempt}
+
+    def second() -> None:
+        called.append("second")
+
+    results = [await ctx.step("first", first), await ctx.step("second", second)]
+    await ctx.ask("Go on?")
+    return {"results": results, "called": called, "attempt": ctx.attempt}
+
+
+remembers.recoverable = True  # type: ignore[attr-defined]
+
+
+def remembers_plainly(ctx: SyncRunContext, input: Any) -> list[Any]:
+    """Take the same step twice in a plain function, and one that fails first."""
+    numbers = iter((1, 2))
+    results = [ctx.step("one", lambda: next(numbers)), ctx.step("one", lambda: next(numbers))]
+
+    def fails() -> None:
+        raise ValueError("not yet")
+
+    try:
+        ctx.step("two", fails)
+    except ValueError:
+        results.append(ctx.step("two", lambda: input))
+    return results
+
+
 _AGENTS = (
     asks,
     asks_releasing,
@@ -100,5 +182,11 @@ _AGENTS = (
     asks_and_leaves,
     asks_then_sleeps,
     approves,
+    listens,
+    listens_plainly,
+    polls,
+    hears_again,
+    remembers,
+    remembers_plainly,
 )
 PATHS = tuple(f"{__name__}:{agent.__name__}" for agent in _AGENTS)

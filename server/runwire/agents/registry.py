@@ -48,6 +48,7 @@ class AgentSpec:
     there is one attempt. ``version`` is recorded on each run. ``max_running``: how many of its runs may be executed at
     once; None: as many as the server's. ``returns`` is the shape that every result must have. ``forkable``: can begin
     behind an entry of an earlier run.
+    ``listens``: its runs take messages (``ctx.inbox``) from the moment they are stored.
     """
 
     name: str
@@ -67,6 +68,7 @@ class AgentSpec:
     isolation: Isolation | None = None
     returns: ValueShape | None = None
     forkable: bool = False
+    listens: bool = False
 
     def __post_init__(self) -> None:
         if self.max_running is not None and self.max_running < 1:
@@ -78,8 +80,8 @@ def spec_of(target: Any, name: str | None = None) -> AgentSpec:
 
     Attributes that it may carry: ``name``, ``description`` (else the docstring's first line), ``input_schema``,
     ``result_schema``, ``validate_input``, ``recoverable``, ``forkable``, ``needs_browser``, ``timeout_s``, ``version``,
-    ``retry``, ``limits``, ``max_running``, ``release_while_waiting``, ``isolation``. A schema is a dict or a type;
-    without one, a structure in the annotation counts.
+    ``retry``, ``limits``, ``max_running``, ``release_while_waiting``, ``isolation``, ``listens``. A schema is a dict or
+    a type; without one, a structure in the annotation counts.
 
     Raises:
         ConfigurationError: it is none of these.
@@ -113,6 +115,7 @@ def spec_of(target: Any, name: str | None = None) -> AgentSpec:
         max_running=getattr(target, "max_running", None),
         release_while_waiting=bool(getattr(target, "release_while_waiting", False)),
         isolation=_isolation(target),
+        listens=bool(getattr(target, "listens", False)),
     )
 
 

@@ -61,6 +61,12 @@ class Approve(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: Annotated[float, Meta(gt=0, le=31_536_000)] | None = None
 
 
+class Receive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Wait for a message of a person, at most ``timeout_s`` seconds; it (or null) becomes part of the result."""
+
+    timeout_s: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
+
+
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing to do; exactly one key is given."""
 
@@ -74,6 +80,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     step: TestStep | UnsetType = UNSET
     ask: Ask | UnsetType = UNSET
     approve: Approve | UnsetType = UNSET
+    receive: Receive | UnsetType = UNSET
 
 
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,9 +103,10 @@ def parse(input: Any) -> Script:
 
 
 async def scripted(ctx: RunContext, input: Any) -> AgentResult:
-    """Do what the input's steps say: text, emit, sleep_s, burst, step, fail, hang, raise, ask, approve."""
+    """Do what the input's steps say: text, emit, sleep_s, burst, step, fail, hang, raise, ask, approve, receive."""
     script = parse(input)
     answers: list[Any] = []
+    inbox = ctx.inbox if any(step.receive is not UNSET for step in script.steps) else None
     tests = [step.step for step in script.steps if step.step is not UNSET]
     passed = 0
     for step in script.steps:
@@ -109,6 +117,9 @@ async def scripted(ctx: RunContext, input: Any) -> AgentResult:
             answers.append(await _ask(ctx, step.ask))
         elif step.approve is not UNSET:
             answers.append(await _approve(ctx, step.approve))
+        elif step.receive is not UNSET and inbox is not None:
+            message = await inbox.receive(step.receive.timeout_s)
+            answers.append(None if message is None else message.content)
         else:
             await _perform(ctx, step)
     if not tests:

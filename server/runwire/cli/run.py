@@ -13,6 +13,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runwire.cli.answers import TerminalAnswers
 from runwire.cli.door import Door, running_server
 from runwire.cli.serve import add_settings, ensure_database, leave, settings_from
 from runwire.errors import ConfigurationError, InvalidInput
@@ -123,11 +124,11 @@ def read_input(text: str | None) -> Any:
     if text is None:
         return None
     if text == "-":
-        return _parsed_or_text(sys.stdin.read())
+        return parsed_or_text(sys.stdin.read())
     path = Path(text)
     if path.suffix.lower() in (".json", ".yaml", ".yml"):
         return _read_file(path)
-    return _parsed_or_text(text)
+    return parsed_or_text(text)
 
 
 def _read_file(path: Path) -> Any:
@@ -142,7 +143,7 @@ def _read_file(path: Path) -> Any:
         raise InvalidInput(f"{path}: {error}") from error
 
 
-def _parsed_or_text(text: str) -> Any:
+def parsed_or_text(text: str) -> Any:
     """Return an object or array if the text is one; everything else is text, also numbers and words such as
     ``true``.
     """
@@ -163,22 +164,27 @@ async def _run(
         run_id = await start(client)
         display.begin(run_id, title)
         try:
-            return await _watch(client, run_id, display)
+            return await _watch(client, run_id, display, as_json=arguments.json)
         finally:
             display.close()
 
 
-async def _watch(client: AsyncRunwire, run_id: str, display: Display | JsonLines) -> int:
-    """Show the run to its end; the first Ctrl-C cancels it, the second leaves it."""
+async def _watch(client: AsyncRunwire, run_id: str, display: Display | JsonLines, *, as_json: bool) -> int:
+    """Show the run to its end; the first Ctrl-C cancels it, the second leaves it.
+
+    Whoever sits at the terminal can answer what it asks.
+    """
     from runwire_client import Event, Reset, State
 
     interrupts = _Interrupts(client, run_id, display)
-    with interrupts.installed():
+    answers = TerminalAnswers(client, display.note, interactive=sys.stdin.isatty() and not as_json)
+    with interrupts.installed(), contextlib.closing(answers):
         async with aclosing(client.follow(run_id, on_queue=display.place)) as items:
             async for item in items:
                 match item:
                     case Event():
                         display.entry(_frame("event", item))
+                        answers.on_event(item)
                     case State():
                         display.entry(_frame("state", item))
                         if item.status.is_terminal:

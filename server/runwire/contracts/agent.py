@@ -7,7 +7,7 @@ whose instances have ``run(ctx, input)``, or a plain function (which then runs i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from runwire.contracts.artifacts import RunArtifacts
 from runwire.contracts.browser import BrowserPool
 from runwire.contracts.family import ForkedRun, SyncForkedRun
 from runwire.contracts.files import RunFiles, SyncRunFiles
+from runwire.contracts.steering import RunInbox, SyncRunInbox
 from runwire.contracts.traversals import RunTraversal
 from runwire.runs.state import Verdict
 
@@ -139,6 +140,21 @@ class RunContext(RunFacts, Protocol):
     async def flush(self) -> int:
         """Return the last committed ``seq`` once everything emitted so far is committed."""
 
+    @property
+    def inbox(self) -> RunInbox:
+        """What people say into the live run. Who has opened it once listens to the end."""
+
+    async def step(self, key: str, function: Callable[[], Any]) -> Any:
+        """Return ``function()`` (awaited if need be), a JSON value of at most 64 KiB, and store it: under the same
+        ``key`` a later attempt gets the stored value, and the function is not called again.
+
+        What the function raises is raised and stores nothing. A crash between its return and the commit calls it a
+        second time: make it safe to repeat.
+
+        Raises:
+            InvalidInput: the result is no JSON. LimitExceeded: it is too large, or 10,000 steps are stored already.
+        """
+
     async def ask(
         self,
         question: str,
@@ -199,6 +215,13 @@ class SyncRunContext(RunFacts, Protocol):
 
     def flush(self) -> int:
         """Return the last committed ``seq`` once everything emitted so far is committed."""
+
+    @property
+    def inbox(self) -> SyncRunInbox:
+        """What people say into the live run."""
+
+    def step(self, key: str, function: Callable[[], Any]) -> Any:
+        """Return ``function()`` and store it; see :meth:`RunContext.step`."""
 
     def ask(
         self,

@@ -5,21 +5,21 @@ thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from runwire.contracts.agent import Approval, Event
+from runwire.contracts.agent import Event
 from runwire.contracts.artifacts import Artifact, ArtifactSaver
 from runwire.contracts.browser import BrowserPool
 from runwire.contracts.files import FileFinder
 from runwire.contracts.traversals import TraversalSaver
 from runwire.engine.cancellation import StopToken
+from runwire.engine.dialogue import BlockingDialogue, LiveDialogue
 from runwire.engine.emitter import UserWebSocketEmitter
 from runwire.engine.family import Family
 from runwire.engine.forks import BlockingForkedRun, LiveForkedRun, original_of
-from runwire.engine.questions import Questions, approval_of
+from runwire.engine.questions import Questions
 from runwire.engine.run_files import BlockingRunFiles, LiveRunFiles
 from runwire.errors import BrowserUnavailable, LimitExceeded
 from runwire.ids import new_id
@@ -112,7 +112,7 @@ class _Facts:
         }
 
 
-class LiveRunContext(_Facts):
+class LiveRunContext(LiveDialogue, _Facts):
     """Implements ``contracts.agent.RunContext``."""
 
     def __init__(
@@ -188,28 +188,6 @@ class LiveRunContext(_Facts):
         """Return the last committed ``seq`` once everything emitted so far is committed."""
         return await self._emitter.appender.flush()
 
-    async def ask(
-        self,
-        question: str,
-        *,
-        schema: Mapping[str, Any] | None = None,
-        timeout_s: float | None = None,
-        key: str | None = None,
-    ) -> Any:
-        """Ask a person and return the answer; see the contract."""
-        return await self._questions.ask(question, schema, timeout_s, key)
-
-    async def approve(
-        self,
-        tool_call: Mapping[str, Any],
-        *,
-        message: str | None = None,
-        timeout_s: float | None = None,
-        key: str | None = None,
-    ) -> Approval:
-        """Ask whether a tool may be called; see the contract."""
-        return approval_of(await self._questions.approve(tool_call, message, timeout_s, key))
-
     async def close_message(self) -> None:
         """End a message that the agent left open; called by the runner."""
         for event in self._closing_events():
@@ -252,7 +230,7 @@ class LiveRunTraversal:
         await asyncio.to_thread(self._store.save, self._run_id, task, traversal)
 
 
-class BlockingRunContext(_Facts):
+class BlockingRunContext(BlockingDialogue, _Facts):
     """Implements ``contracts.agent.SyncRunContext``: each call blocks the run's own thread, and nobody else."""
 
     def __init__(
@@ -296,28 +274,6 @@ class BlockingRunContext(_Facts):
     def flush(self) -> int:
         """Return the last committed ``seq`` once everything emitted so far is committed."""
         return self._emitter.appender.flush_blocking(BLOCKING_TIMEOUT_S)
-
-    def ask(
-        self,
-        question: str,
-        *,
-        schema: Mapping[str, Any] | None = None,
-        timeout_s: float | None = None,
-        key: str | None = None,
-    ) -> Any:
-        """Ask a person and return the answer; see the contract."""
-        return self._questions.ask_blocking(question, schema, timeout_s, key)
-
-    def approve(
-        self,
-        tool_call: Mapping[str, Any],
-        *,
-        message: str | None = None,
-        timeout_s: float | None = None,
-        key: str | None = None,
-    ) -> Approval:
-        """Ask whether a tool may be called; see the contract."""
-        return approval_of(self._questions.approve_blocking(tool_call, message, timeout_s, key))
 
     def close_message(self) -> None:
         """End a message that the agent left open; called by the runner."""

@@ -13,16 +13,27 @@ class Doorbells:
 
     def __init__(self) -> None:
         self._bells: dict[str, Doorbell] = {}
+        self._listening: set[str] = set()
 
     def hang(self, run_id: str) -> Doorbell:
         """Return a new bell for the run's attempt that begins now."""
         bell = self._bells[run_id] = Doorbell()
+        self._listening.discard(run_id)
         return bell
+
+    def listen(self, run_id: str) -> None:
+        """Note that the run's attempt has opened its inbox."""
+        self._listening.add(run_id)
+
+    def listens(self, run_id: str) -> bool:
+        """Return whether the run's attempt has opened its inbox here."""
+        return run_id in self._listening
 
     def take_down(self, run_id: str, bell: Doorbell) -> None:
         """Forget an attempt's bell, unless the next attempt has hung its own already."""
         if self._bells.get(run_id) is bell:
             self._bells.pop(run_id, None)
+            self._listening.discard(run_id)
 
     def ring(self, run_id: str) -> None:
         """Wake the run's attempt, if one listens here."""

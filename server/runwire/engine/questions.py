@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -17,10 +17,13 @@ from typing import Any, Protocol
 
 from runwire.clock import Clock
 from runwire.contracts.agent import Approval, InputExpired, InputWithdrawn
-from runwire.contracts.inbox import Deliver, Held, InboxStore, InputRequest, Question
+from runwire.contracts.inbox import Held, InboxStore, InputRequest, Question
+from runwire.contracts.steering import MessageStore, StepStore
+from runwire.engine.attempt_inbox import BlockingSource, BlockingStoredMessages, LiveSource, StoredMessages
 from runwire.engine.cancellation import StopToken
 from runwire.engine.doorbells import Doorbells
 from runwire.engine.emitter import UserWebSocketEmitter
+from runwire.engine.waits import LOOK_S, BlockingWaits, answered
 from runwire.errors import FenceLost, InvalidInput, NotFound
 from runwire.ids import new_id
 from runwire.protocol.codec import EVENT_BYTES, decode_body, encode_value
@@ -28,17 +31,12 @@ from runwire.protocol.interrupts import APPROVAL_SCHEMA, checked_tool_call, inte
 from runwire.protocol.json_schema import check_schema
 from runwire.runs.record import ClaimedRun
 from runwire.runs.request_state import RequestStatus
-from runwire.threads import Doorbell, LoopReply, ReplyBox
+from runwire.threads import Doorbell
 
 ENVELOPE_BYTES = 2_048
 """What an event needs around a question or an answer, at most."""
 
-LOOK_S = 60.0
-"""How long a blocked thread sleeps at most before it looks whether its run is to stop; a bell wakes it sooner."""
-
 KEY_LENGTH = 200
-
-Ask = Callable[[Deliver[InputRequest]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +44,17 @@ class QuestionServices:
     """What the server lends to every attempt that may ask. ``timeout_s``: how long a question waits by default."""
 
     store: InboxStore
+    messages: MessageStore
+    steps: StepStore
     bells: Doorbells
     clock: Clock
     timeout_s: float
 
 
 class Questions(Protocol):
-    """What a context asks people through; arguments as in ``contracts.agent.RunContext``. Returns decoded answers."""
+    """What a context deals with people and its memory through; arguments as in ``contracts.agent.RunContext``. Returns
+    decoded answers.
+    """
 
     async def ask(
         self, message: str, schema: Mapping[str, Any] | None, timeout_s: float | None, key: str | None
@@ -72,6 +74,24 @@ class Questions(Protocol):
     def approve_blocking(
         self, tool_call: Mapping[str, Any], message: str | None, timeout_s: float | None, key: str | None
     ) -> Any:
+        """The same for a thread without a loop."""
+
+    def messages(self) -> LiveSource:
+        """Listen from now on; return where messages come from."""
+
+    def messages_blocking(self) -> BlockingSource:
+        """The same for a thread without a loop."""
+
+    async def recall(self, key: str) -> bytes | None:
+        """Return a step's stored result, encoded; None if there is none."""
+
+    async def remember(self, key: str, result: bytes) -> None:
+        """Store a step's result."""
+
+    def recall_blocking(self, key: str) -> bytes | None:
+        """The same for a thread without a loop."""
+
+    def remember_blocking(self, key: str, result: bytes) -> None:
         """The same for a thread without a loop."""
 
 
@@ -101,6 +121,37 @@ class AttemptQuestions:
         if self._bell is None:
             self._bell = self.services.bells.hang(self.held.run_id)
         return self._bell
+
+    def messages(self) -> StoredMessages:
+        """Listen from now on; return where messages come from."""
+        bell = self.bell
+        self.services.bells.listen(self.held.run_id)
+        take = partial(self.services.messages.take, self.held)
+        return StoredMessages(bell, take, self._emitter.spend, self.stop)
+
+    def messages_blocking(self) -> BlockingStoredMessages:
+        """The same for a thread without a loop."""
+        return BlockingStoredMessages(self.messages())
+
+    async def recall(self, key: str) -> bytes | None:
+        """Return a step's stored result."""
+        return await answered(partial(self.services.steps.recall, self.held, key))
+
+    async def remember(self, key: str, result: bytes) -> None:
+        """Store a step's result. Raises LimitExceeded."""
+        await answered(partial(self.services.steps.remember, self.held, key, result))
+
+    def recall_blocking(self, key: str) -> bytes | None:
+        """Return a step's stored result; blocks the thread."""
+        waits = BlockingWaits(self.bell, self.stop)
+        with waits.armed():
+            return waits.answered(partial(self.services.steps.recall, self.held, key))
+
+    def remember_blocking(self, key: str, result: bytes) -> None:
+        """Store a step's result; blocks the thread. Raises LimitExceeded."""
+        waits = BlockingWaits(self.bell, self.stop)
+        with waits.armed():
+            waits.answered(partial(self.services.steps.remember, self.held, key, result))
 
     def close(self) -> None:
         """Take the bell down; called once the attempt has ended, any thread."""
@@ -185,7 +236,7 @@ class LiveQuestions:
         store, held = attempt.services.store, attempt.held
         settle = partial(store.settle, held, question.key)
         try:
-            request = await _answered(partial(store.ask, held, question))
+            request = _known(await answered(partial(store.ask, held, question)))
             deadline = monotonic() + request.remaining_s
             while request.status is RequestStatus.OPEN:
                 otherwise = None
@@ -194,19 +245,13 @@ class LiveQuestions:
                         seen = await bell.wait(seen)
                 except TimeoutError:
                     otherwise = RequestStatus.EXPIRED
-                request = await _answered(partial(settle, otherwise))
+                request = _known(await answered(partial(settle, otherwise)))
         except asyncio.CancelledError:
             if attempt.stop.reason is None:  # the agent stopped waiting by itself, and goes on
                 with contextlib.suppress(FenceLost, NotFound):  # then nothing is left to withdraw
-                    await _answered(partial(settle, RequestStatus.WITHDRAWN))
+                    await answered(partial(settle, RequestStatus.WITHDRAWN))
             raise
         return _payload(request)
-
-
-async def _answered(ask: Ask) -> InputRequest:
-    reply: LoopReply[InputRequest] = LoopReply()
-    ask(reply.resolve)
-    return await reply.wait()
 
 
 class BlockingQuestions:
@@ -223,37 +268,21 @@ class BlockingQuestions:
         attempt = self._attempt
         bell, seen = attempt.bell, attempt.bell.rings
         store, held = attempt.services.store, attempt.held
-        attempt.stop.arm(bell.ring)
-        try:
-            request = self._answered(partial(store.ask, held, question))
+        waits = BlockingWaits(bell, attempt.stop)
+        with waits.armed():
+            request = _known(waits.answered(partial(store.ask, held, question)))
             deadline = monotonic() + request.remaining_s
             while request.status is RequestStatus.OPEN:
                 seen = bell.wait_blocking(seen, min(LOOK_S, max(0.0, deadline - monotonic())))
-                self._leave_if_stopped()
+                waits.leave_if_stopped()
                 otherwise = RequestStatus.EXPIRED if monotonic() >= deadline else None
-                request = self._answered(partial(store.settle, held, question.key, otherwise))
-        finally:
-            attempt.stop.arm(None)
+                request = _known(waits.answered(partial(store.settle, held, question.key, otherwise)))
         return _payload(request)
 
-    def _answered(self, ask: Ask) -> InputRequest:
-        """Wait for the store, however long a slot takes, but no longer than the run may live."""
-        bell, box = self._attempt.bell, ReplyBox[InputRequest]()
-        seen = bell.rings
 
-        def deliver(request: InputRequest | None, error: BaseException | None) -> None:
-            box.resolve(request, error)
-            bell.ring()
-
-        ask(deliver)
-        while not box.ready:
-            seen = bell.wait_blocking(seen, LOOK_S)
-            self._leave_if_stopped()
-        return box.wait(0)
-
-    def _leave_if_stopped(self) -> None:
-        if self._attempt.stop.reason is not None:
-            raise asyncio.CancelledError("the run was asked to stop")
+def _known(request: InputRequest | None) -> InputRequest:
+    assert request is not None, "the store delivers a request or an error"
+    return request
 
 
 def _payload(request: InputRequest) -> Any:

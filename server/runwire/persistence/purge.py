@@ -28,6 +28,8 @@ TABLES_OF_A_RUN = (
     "entries",
     "file_uses",
     "input_requests",
+    "messages",
+    "run_steps",
     "run_webhooks",
     "search_texts",
     "test_runs",

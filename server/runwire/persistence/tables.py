@@ -303,6 +303,41 @@ class InputRequestRow(SQLModel, table=True):
     told: bool = False
 
 
+class MessageRow(SQLModel, table=True):
+    """A message that somebody sent into a run; ``number`` is its place. ``for_next``: the run did not listen, so it is
+    for the next one of the thread. ``taken_by`` and ``taken_attempt``: who has taken it."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        Index(
+            "ix_messages_waiting",
+            "thread_id",
+            "number",
+            sqlite_where=text("taken_by IS NULL"),
+            postgresql_where=text("taken_by IS NULL"),
+        ),
+    )
+    number: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True)
+    thread_id: str
+    run_id: str = Field(index=True)
+    owner_id: str
+    content: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    for_next: bool
+    sent_ms: int = Field(sa_type=_MS)
+    taken_by: str | None = Field(default=None, index=True)
+    taken_attempt: int | None = None
+
+
+class RunStepRow(SQLModel, table=True):
+    """What a step of an agent returned, for its later attempts: encoded JSON."""
+
+    __tablename__ = "run_steps"
+    run_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    result: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
 class ArtifactRow(SQLModel, table=True):
     """A stored file of a run; the file lies under the data folder by run and id."""
 

@@ -143,6 +143,19 @@ class RetryRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return hashlib.sha256(f"retry\x00{self.run_id}\x00{self.from_seq}".encode()).hexdigest()
 
 
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Say something into a live run: the body of ``POST /v1/runs/{run_id}/messages``."""
+
+    message: Annotated[Any, Meta(description="a text, or another JSON value but null")]
+    message_id: RunId | UnsetType = UNSET
+
+
+class SendMessage(Message, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The same on a command socket: ``run.send``."""
+
+    run_id: RunId
+
+
 class Ping(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Ask for a ``pong``."""
 
@@ -163,6 +176,7 @@ OPS: dict[str, type[msgspec.Struct]] = {
     "run.follow": FollowRun,
     "run.respond": Respond,
     "run.retry": RetryRun,
+    "run.send": SendMessage,
     "run.start": StartRun,
     "run.unfollow": OneRun,
     "thread.follow": OneThread,

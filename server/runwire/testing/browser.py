@@ -8,6 +8,7 @@ is what an agent is called with. All run on the loop of the test.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from runwire.browser.secrets import HttpSecret
 from runwire.contracts.agent import Approval, Event, InputExpired
 from runwire.contracts.artifacts import Artifact
 from runwire.contracts.browser import BrowserConfig, BrowserLease, BrowserPool, Extraction, PageHandle
+from runwire.contracts.steering import InboxMessage
 from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable
 from runwire.protocol.steps.actions import Action, Remember
 from runwire.protocol.traversal import Traversal
@@ -385,6 +387,26 @@ class RecordingTraversal:
         self.saved.append(traversal)
 
 
+class ScriptedInbox:
+    """Fills RunInbox: gives the messages that the test has laid out, then waits for nothing."""
+
+    def __init__(self) -> None:
+        self.messages: deque[InboxMessage] = deque()
+
+    async def __aiter__(self) -> AsyncIterator[InboxMessage]:
+        """Yield what is left."""
+        while self.messages:
+            yield self.messages.popleft()
+
+    async def receive(self, timeout_s: float | None = None) -> InboxMessage | None:
+        """Return the first message; None when none is left."""
+        return await self.poll()
+
+    async def poll(self) -> InboxMessage | None:
+        """The same."""
+        return self.messages.popleft() if self.messages else None
+
+
 class RecordingContext:
     """Fills RunContext: remembers what an agent says."""
 
@@ -400,6 +422,7 @@ class RecordingContext:
         self.steps_done: list[tuple[int, int | None, str]] = []
         self.asked: list[str] = []
         self.answers: deque[Any] = deque()
+        self.inbox = ScriptedInbox()
         self.artifacts = RecordingArtifacts(self.events.append)
         self.traversal = RecordingTraversal()
         self.files = GivenFiles()
@@ -432,6 +455,11 @@ class RecordingContext:
     async def flush(self) -> int:
         """Return how many events there were."""
         return len(self.events)
+
+    async def step(self, key: str, function: Callable[[], Any]) -> Any:
+        """Call the function each time: a test has one attempt."""
+        result = function()
+        return await result if inspect.isawaitable(result) else result
 
     async def ask(
         self,

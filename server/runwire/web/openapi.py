@@ -12,7 +12,7 @@ from runwire import __version__
 from runwire.auth.policy import Policy
 from runwire.protocol import VERSION
 from runwire.protocol.close_codes import CloseCode
-from runwire.protocol.commands import Answer, PauseQueue, StartRun
+from runwire.protocol.commands import Answer, Message, PauseQueue, StartRun
 from runwire.protocol.saved_tests import (
     ChangeConfiguration,
     ChangeSuite,
@@ -49,6 +49,7 @@ _BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
     ("POST", "/v1/suites/{suite_id}/run"): Execute,
     ("POST", "/v1/suite-runs"): RunSuite,
     ("POST", "/test-runs/execute-configuration/{task_id}/{browser_config_id}"): Execute,
+    ("POST", "/v1/runs/{run_id}/messages"): Message,
 }
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _PROBLEM = {

@@ -72,6 +72,7 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/v1/runs/{run_id}/events", runs.get_events, Policy.USER),
     Door("POST", "/v1/runs/{run_id}/cancel", runs.cancel_run, Policy.USER),
     Door("POST", "/v1/runs/{run_id}/respond", people.respond, Policy.USER),
+    Door("POST", "/v1/runs/{run_id}/messages", people.send_message, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/requests", people.list_requests, Policy.USER),
     Door("POST", "/v1/runs/{run_id}/retry", runs.retry_run, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/artifacts", artifacts.list_artifacts, Policy.USER),

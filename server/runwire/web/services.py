@@ -30,6 +30,7 @@ from runwire.engine.factory import ExecutionEngineFactory
 from runwire.engine.presence import DisconnectWatch
 from runwire.engine.saved_tests import SavedTests
 from runwire.engine.schedules import Schedules
+from runwire.engine.steering import Steering
 from runwire.engine.take_over import TakeOver
 from runwire.engine.user_engine import UserExecutionContext
 from runwire.engine.waiting import Waiting
@@ -68,6 +69,7 @@ class Services:
     connections: Connections
     presence: DisconnectWatch
     answers: AnswerDesk
+    steering: Steering
     browser: Callable[[], BrowserPool | None]
     vitals: Vitals
     tracer: RunTracer | None

@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Literal, Self, TypeVar
 
 from runwire_client.blocking_parts import (
     BlockingConversations,
@@ -104,6 +104,12 @@ class Runwire:
     def delete(self, run_id: str) -> None:
         """Delete an ended run, as AsyncRunwire.delete does."""
         self._wait(self._async.delete(run_id))
+
+    def send(
+        self, run_id: str, message: Any, *, message_id: str | None = None
+    ) -> Literal["delivered", "queued_for_next_turn"]:
+        """Say something into a live run, as AsyncRunwire.send does."""
+        return self._wait(self._async.send(run_id, message, message_id=message_id))
 
     def respond(self, run_id: str, request_id: str, payload: Any) -> None:
         """Answer what the run has asked, as AsyncRunwire.respond does."""

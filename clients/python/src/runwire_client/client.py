@@ -169,6 +169,27 @@ class AsyncRunwire:
         """Delete an ended run with everything in it. Raises NotFound; Conflict: it has not ended."""
         await self._http.call("DELETE", _path(run_id))
 
+    async def send(
+        self, run_id: str, message: Any, *, message_id: str | None = None
+    ) -> Literal["delivered", "queued_for_next_turn"]:
+        """Say something into a live run.
+
+        Args:
+            run_id: the run.
+            message: a text, or another JSON value but None.
+            message_id: an id of your own, ``[a-z0-9]{8,64}``: the same id is the same message, however often sent.
+
+        Returns:
+            ``delivered`` if the run listens; else the next run of its thread gets the message.
+
+        Raises:
+            InvalidInput: it is empty; RunEnded: nobody takes it any more; OverCapacity: too many wait in the thread.
+        """
+        chosen = fresh_run_id() if message_id is None else checked_run_id(message_id)
+        body = {"message": message, "message_id": chosen}
+        reply = Fields(await self._http.call("POST", f"{_path(run_id)}/messages", body=body), "message")
+        return "delivered" if reply.text("status") == "delivered" else "queued_for_next_turn"
+
     async def respond(self, run_id: str, request_id: str, payload: Any) -> None:
         """Answer what the run has asked; ``people.input_request`` reads questions from a follow.
 

@@ -12,8 +12,9 @@ leave this package: they are mapped where they arise and stand in ``__cause__``.
     │   ├── Conflict              409
     │   │   ├── RunIdTaken        the run id names another run
     │   │   ├── AlreadyAnswered   another answer to the question was first; ``details`` hold it
-    │   │   └── RequestClosed     the question takes no answer any more
-    │   │   └── ControlTaken      somebody else has the run's browser at this moment
+    │   │   ├── RequestClosed     the question takes no answer any more
+    │   │   ├── ControlTaken      somebody else has the run's browser at this moment
+    │   │   └── RunEnded          the run takes no message any more
     │   ├── TooLarge              413
     │   ├── OverCapacity          429: your share is used up; ``retry_after_s`` says when to come back
     │   └── ClientClosed          the client was used outside its ``async with``
@@ -127,6 +128,12 @@ class ControlTaken(Conflict):
 
     default_code = "control_taken"
     retryable = True
+
+
+class RunEnded(Conflict):
+    """The run has ended and takes no message any more."""
+
+    default_code = "run_ended"
 
 
 class TooLarge(CallerError):

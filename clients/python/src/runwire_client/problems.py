@@ -19,6 +19,7 @@ from runwire_client.errors import (
     OverCapacity,
     ProtocolViolation,
     RequestClosed,
+    RunEnded,
     RunIdTaken,
     RunwireError,
     ScopeMissing,
@@ -44,7 +45,7 @@ _BY_STATUS: Final = MappingProxyType(
     }
 )
 _BY_CODE: Final = MappingProxyType(
-    {kind.default_code: kind for kind in (RunIdTaken, AlreadyAnswered, ControlTaken, RequestClosed)}
+    {kind.default_code: kind for kind in (RunIdTaken, AlreadyAnswered, ControlTaken, RequestClosed, RunEnded)}
 )
 _REFUSALS: Final = MappingProxyType({**{kind.default_code: kind for kind in _BY_STATUS.values()}, **_BY_CODE})
 

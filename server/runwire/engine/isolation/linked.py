@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import msgspec
 
 from runwire.contracts.artifacts import Artifact
 from runwire.contracts.files import StoredFile
+from runwire.contracts.steering import InboxMessage
 from runwire.engine.isolation.link import Link
 from runwire.errors import TooLarge
 from runwire.protocol.traversal import Traversal
 from runwire.runs.limits import RunLimits
-from runwire.threads import LoopReply, ReplyBox
+from runwire.threads import Doorbell, LoopReply, ReplyBox
 
 _NO_LIMITS = RunLimits()
 
@@ -82,12 +84,8 @@ class _Asking:
     def _put_blocking(self, service: str, **arguments: Any) -> Any:
         box: ReplyBox[Any] = ReplyBox()
         self._link.ask(service, arguments, box.resolve)
-        stop = self._link.stop
-        stop.arm(lambda: box.resolve(None, asyncio.CancelledError("the run was asked to stop")))
-        try:
+        with _stopping(self._link, lambda: box.resolve(None, _stopped())):
             return box.wait(None)
-        finally:
-            stop.arm(None)
 
 
 class LinkedFamily(_Asking):
@@ -128,3 +126,107 @@ class LinkedQuestions(_Asking):
     ) -> Any:
         """Put the question whether a tool may be called and block the thread. Raises as :meth:`ask_blocking`."""
         return self._put_blocking("approve", tool_call=tool_call, message=message, timeout_s=timeout_s, key=key)
+
+    def messages(self) -> LinkedMessages:
+        """Listen from now on; return where messages come from."""
+        return LinkedMessages(self._link)
+
+    def messages_blocking(self) -> BlockingLinkedMessages:
+        """The same for a thread without a loop."""
+        return BlockingLinkedMessages(self._link)
+
+    async def recall(self, key: str) -> bytes | None:
+        """Return a step's stored result."""
+        stored: bytes | None = await self._put("steps.recall", key=key)
+        return stored
+
+    async def remember(self, key: str, result: bytes) -> None:
+        """Store a step's result. Raises LimitExceeded."""
+        await self._put("steps.remember", key=key, result=result)
+
+    def recall_blocking(self, key: str) -> bytes | None:
+        """Return a step's stored result; blocks the thread."""
+        stored: bytes | None = self._put_blocking("steps.recall", key=key)
+        return stored
+
+    def remember_blocking(self, key: str, result: bytes) -> None:
+        """Store a step's result; blocks the thread. Raises LimitExceeded."""
+        self._put_blocking("steps.remember", key=key, result=result)
+
+
+class _Arrivals:
+    """Whether the server's inbox may hold something: it is asked once, and says when."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._bell = Doorbell()
+        self._announced = True
+
+    @property
+    def may_hold(self) -> bool:
+        """Whether it is worth asking."""
+        return self._announced
+
+    def _noted(self, told: Any) -> InboxMessage | None:
+        """Return what was taken; when nothing was there, ask to be told of the next arrival."""
+        if told is not None:
+            return msgspec.convert(told, InboxMessage)
+        self._announced = False
+        self._link.ask("inbox.arrival", {}, self._arrived)
+        return None
+
+    def _arrived(self, _value: Any, _error: BaseException | None) -> None:
+        self._announced = True  # also when that failed: the next take says why
+        self._bell.ring()
+
+
+class LinkedMessages(_Arrivals):
+    """Implements ``engine.attempt_inbox.LiveSource``."""
+
+    async def take(self) -> InboxMessage | None:
+        """Take the next message."""
+        reply: LoopReply[Any] = LoopReply()
+        self._link.ask("inbox.take", {}, reply.resolve)
+        return self._noted(await reply.wait())
+
+    async def wait(self) -> None:
+        """Wait until it may hold something."""
+        seen = self._bell.rings
+        if not self._announced:
+            await self._bell.wait(seen)
+
+
+class BlockingLinkedMessages(_Arrivals):
+    """Implements ``engine.attempt_inbox.BlockingSource``."""
+
+    def take(self) -> InboxMessage | None:
+        """Take the next message. Raises CancelledError when the run is to stop."""
+        box: ReplyBox[Any] = ReplyBox()
+        self._link.ask("inbox.take", {}, box.resolve)
+        with _stopping(self._link, lambda: box.resolve(None, _stopped())):
+            return self._noted(box.wait(None))
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it may hold something, at most ``timeout_s`` seconds. Raises CancelledError when the run is to
+        stop.
+        """
+        seen = self._bell.rings
+        with _stopping(self._link, self._bell.ring):
+            if not self._announced:
+                self._bell.wait_blocking(seen, timeout_s)
+        if self._link.stop.reason is not None:
+            raise _stopped()
+
+
+@contextmanager
+def _stopping(link: Link, wake: Callable[[], None]) -> Iterator[None]:
+    """Let the run's stop call ``wake`` for the time of the block."""
+    link.stop.arm(wake)
+    try:
+        yield
+    finally:
+        link.stop.arm(None)
+
+
+def _stopped() -> asyncio.CancelledError:
+    return asyncio.CancelledError("the run was asked to stop")

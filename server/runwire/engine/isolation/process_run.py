@@ -267,6 +267,10 @@ class ProcessRun:
             "ask": self._ask,
             "approve": self._approve,
             "family.page": partial(self._context.family.ask, "family.page"),
+            "inbox.take": self._take_message,
+            "inbox.arrival": self._wait_message,
+            "steps.recall": self._context.recall,
+            "steps.remember": self._context.remember,
         }
         value: Any = None
         told = None
@@ -303,6 +307,12 @@ class ProcessRun:
     async def _approve(self, *, tool_call: Any, message: str | None, timeout_s: float | None, key: str | None) -> Any:
         decided = await self._context.approve(tool_call, message=message, timeout_s=timeout_s, key=key)
         return {"approved": decided.approved, "editedArgs": decided.edited_arguments, "comment": decided.comment}
+
+    async def _take_message(self) -> Any:
+        return await self._context.inbox.poll()
+
+    async def _wait_message(self) -> None:
+        await self._context.inbox.arrival()
 
     # Its end
 

@@ -29,6 +29,7 @@ from runwire.protocol.commands import (
     Ping,
     Respond,
     RetryRun,
+    SendMessage,
     StartRun,
     ViewControl,
     ViewInput,
@@ -37,7 +38,7 @@ from runwire.protocol.commands import (
 )
 from runwire.protocol.frames import End, ErrorObject, Frame, Heartbeat, Hello, Limits, Pong, Reply
 from runwire.web.connection import SocketClosed, SocketConnection, check_subprotocol, guarded, refused
-from runwire.web.endpoints.people import answer_view
+from runwire.web.endpoints.people import answer_view, sent_view
 from runwire.web.error_map import error_object, internal_problem
 from runwire.web.follow import FollowOptions, RunFollow
 from runwire.web.live_view import SocketViews
@@ -188,6 +189,8 @@ class CommandEndpoint:
                 await self._follow(command, command_id)
             case OneRun() if message["op"] == "run.cancel":
                 await self._cancel(command, command_id)
+            case SendMessage():
+                await self._send(command, command_id)
             case Respond():
                 await self._respond(command, command_id)
             case OneRun():
@@ -249,6 +252,11 @@ class CommandEndpoint:
         self._connection.send(
             Reply(id=command_id, ok=True, result={"run_id": run.run_id, "status": status.value, "cancel": "requested"})
         )
+
+    async def _send(self, command: SendMessage, command_id: Any) -> None:
+        run = await self._services.store.get(command.run_id, self._user)
+        sent = await self._services.steering.send(run, command.message, self._user, command.message_id or None)
+        self._connection.send(Reply(id=command_id, ok=True, result=sent_view(sent)))
 
     async def _respond(self, command: Respond, command_id: Any) -> None:
         run = await self._services.store.get(command.run_id, self._user)
