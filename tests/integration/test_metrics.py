@@ -15,6 +15,7 @@ from tests.support.deadlines import eventually_async
 from tests.support.embedded import EmbeddedServer
 from tests.support.gates import Gate
 from tests.support.http import ended, problem_of, start
+from tests.support.raw import raw_peer
 from tests.support.sockets import following
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -118,13 +119,15 @@ async def test_sockets_are_counted_while_open_and_by_their_end(make_server: Make
             during = await scraped(http)
             gate.open()
             assert (await socket.to_the_end()).code == 1000
-        await eventually_async(lambda: not len(server.services.connections), "the socket is gone")
+        ends = server.services.connections.counts.closed
+        await eventually_async(lambda: ends["1000"] == 1, "the socket is gone")
         async with following(server, run_id, token="") as stranger:
             await stranger.send({"op": "auth", "token": "wrong"})
             assert (await stranger.to_the_end()).code == 4401
         with pytest.raises(InvalidStatus):
             async with following(server, run_id, token="wrong"):
                 pytest.fail("let in")
+        await eventually_async(lambda: ends["4401"] == 1, "the stranger is gone")
         after = await scraped(http)
     assert value(during, "runwire_sockets_open") == 1
     assert value(after, "runwire_sockets_open") == 0
@@ -132,6 +135,27 @@ async def test_sockets_are_counted_while_open_and_by_their_end(make_server: Make
     assert value(after, "runwire_sockets_closed_total", code="1000") == 1
     assert value(after, "runwire_sockets_closed_total", code="4401") == 1
     assert value(after, "runwire_sockets_refused_total", error="not_authenticated") == 2
+
+
+async def test_a_lost_heartbeat_is_counted_4009(make_server: MakeServer) -> None:
+    server = make_server(ping_interval_s=0.1, ping_timeout_s=0.2)
+    closed = server.services.connections.counts.closed
+    async with server.http() as http, raw_peer(server.origin) as silent:
+        assert (await silent.upgrade("/ws", Authorization=f"Bearer {server.token}"))[0] == 101
+        await eventually_async(lambda: closed["4009"] == 1, "the peer is given up", 3)
+        assert value(await scraped(http), "runwire_sockets_closed_total", code="4009") == 1
+
+
+async def test_a_stuck_reader_is_counted_4008_though_it_never_hears_of_it(make_server: MakeServer) -> None:
+    server = make_server(stuck_timeout_s=0.3)
+    closed = server.services.connections.counts.closed
+    async with server.http() as http, raw_peer(server.origin) as stuck:
+        run_id = await start(http, "scripted", {"steps": [{"burst": {"count": 20_000, "bytes": 600}}]})
+        path = f"/ws/runs/{run_id}?batch=1&follow=1"
+        assert (await stuck.upgrade(path, Authorization=f"Bearer {server.token}"))[0] == 101
+        await ended(server, run_id, within_s=6)
+        await eventually_async(lambda: closed["4008"] == 1, "the reader is cut", 3)
+        assert value(await scraped(http), "runwire_sockets_closed_total", code="4008") == 1
 
 
 async def test_requests_are_counted_by_route_never_by_address(make_server: MakeServer) -> None:
