@@ -154,6 +154,10 @@ bench-quick: setup ## The same, the main rows only (about one minute)
 bench-browser: setup $(STAMPS)/chromium ## The browser host beside a cold browser per run and a kept one per thread (about two minutes)
 	$(BIN)/python -m bench.browser
 
+.PHONY: bench-isolation
+bench-isolation: setup ## Start to first event of an agent in a process of its own, beside one in a thread (ten seconds)
+	$(BIN)/python -m bench.isolation
+
 ##@ Keep
 .PHONY: docs
 docs: setup ## Write the pages that are made from the code (settings, states, schemas)

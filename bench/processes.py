@@ -12,7 +12,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,11 +65,13 @@ def bare_server(folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def runwire_server(data: Path, settings: Mapping[str, str] = RAISED) -> Iterator[Server]:
+def runwire_server(
+    data: Path, settings: Mapping[str, str] = RAISED, *, agents: Sequence[str] = AGENTS
+) -> Iterator[Server]:
     """Run ``runwire serve`` on the folder ``data``, whose database must be up to date."""
     port = free_port()
     command = [sys.executable, "-m", "runwire", "serve", "--port", str(port), "--data", str(data)]
-    command += ["--test-mode", "--agents", ",".join(AGENTS)]
+    command += ["--test-mode", "--agents", ",".join(agents)]
     with _running("runwire", command, port, data, settings) as server:
         yield server
 

@@ -190,13 +190,7 @@ def raised_error(told: tuple[str, str, dict[str, Any]]) -> Exception:
     name, message, details = told
     kinds: list[type[Exception]] = [RunwireError, InputExpired, InputWithdrawn]
     for kind in kinds:
-        if kind.__name__ != name:
-            kinds += kind.__subclasses__()
-        elif issubclass(kind, RunwireError):
-            error = kind.__new__(kind)  # not every class is made of message and facts alone
-            RunwireError.__init__(error, message, **details)
-            error.__dict__.update(details)
-            return error
-        else:
-            return kind(message)
+        if kind.__name__ == name:
+            return kind(message, **details)
+        kinds += kind.__subclasses__()
     return InternalError(message, **details)

@@ -1,0 +1,123 @@
+"""What the processes of an isolated run say to each other, and what is kept of their output."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runwire.contracts.agent import InputExpired, InputWithdrawn
+from runwire.engine.isolation.guard import KeptOutput
+from runwire.engine.isolation.messages import (
+    Answered,
+    Asked,
+    Ended,
+    Forgotten,
+    FrameReader,
+    FromWorker,
+    Gone,
+    Job,
+    Message,
+    PipeBroken,
+    Said,
+    Stop,
+    Taken,
+    ToWorker,
+    frame,
+    raised_error,
+    told_error,
+)
+from runwire.errors import LimitExceeded, NotFound, OverCapacity, RunwireError, StorageUnavailable, TooLarge
+from runwire.isolated import environment_for
+from runwire.runs.limits import RunLimits
+from runwire.runs.record import ClaimedRun
+from runwire.settings import Settings
+
+CLAIMED = ClaimedRun("run1", "me", "thread1", "echo", b'"x"', 1, 1, 600.0)
+FROM_WORKER: list[Message] = [
+    Said(b'{"type":"RAW"}'),
+    Asked(1, "flush", {"data": b"\x00\xff"}),
+    Forgotten(1),
+    Ended(b"null", "passed", {"tokens": 1}, ("agent_error", "why", True, None)),
+]
+TO_WORKER: list[Message] = [
+    Job(CLAIMED, RunLimits(events=5), "/work", None),
+    Taken(64, 1_000),
+    Answered(1, [1, None], ("NotFound", "no run", {})),
+    Stop("cancel"),
+]
+
+
+@pytest.mark.parametrize(("messages", "kinds"), [(FROM_WORKER, FromWorker), (TO_WORKER, ToWorker)])
+@given(cuts=st.lists(st.integers(0, 400), max_size=8))
+def test_messages_come_whole_however_the_stream_is_cut(messages: list[Message], kinds: Any, cuts: list[int]) -> None:
+    stream = b"".join(map(frame, messages))
+    reader, seen, places = FrameReader(kinds, limit_bytes=1_000), [], [0, *sorted(cuts), len(stream)]
+    for begin, end in pairwise(places):
+        seen += reader.feed(stream[begin:end])
+    assert seen == messages
+
+
+@given(st.binary(max_size=200))
+def test_what_is_no_message_is_refused_and_nothing_else_is_raised(data: bytes) -> None:
+    reader = FrameReader(FromWorker, limit_bytes=100)
+    try:
+        found = reader.feed(data)
+    except PipeBroken:
+        return
+    assert all(isinstance(message, Message) for message in found)
+
+
+def test_a_worker_cannot_say_what_the_guard_says() -> None:
+    with pytest.raises(PipeBroken):
+        FrameReader(FromWorker, limit_bytes=1_000).feed(frame(Gone(0, None, "", b"")))
+
+
+def test_a_frame_above_its_limit_is_refused_before_it_has_come() -> None:
+    with pytest.raises(PipeBroken, match="1001 bytes"):
+        FrameReader(FromWorker, limit_bytes=1_000).feed(b"\x00\x00\x03\xe9")
+
+
+ERRORS: list[RunwireError] = [
+    TooLarge("too much"),
+    NotFound("no file x"),
+    LimitExceeded("enough", limit="artifacts"),
+    StorageUnavailable("full"),
+    OverCapacity("later", retry_after_s=3.0),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_errors_cross_as_what_they_are(error: RunwireError) -> None:
+    raised = raised_error(told_error(error))
+    assert type(raised) is type(error)
+    assert (str(raised), raised.__dict__) == (str(error), error.__dict__)
+
+
+@pytest.mark.parametrize("kind", [InputExpired, InputWithdrawn])
+def test_so_do_the_ends_of_questions(kind: type[InputExpired | InputWithdrawn]) -> None:
+    raised = raised_error(told_error(kind("why")))
+    assert type(raised) is kind
+    assert str(raised) == "why"
+
+
+@given(st.lists(st.binary(max_size=60)), st.integers(2, 100))
+def test_output_keeps_its_beginning_and_its_end(pieces: list[bytes], limit: int) -> None:
+    kept, whole = KeptOutput(limit), b"".join(pieces)
+    for piece in pieces:
+        kept.add(piece)
+    half = limit // 2
+    if len(whole) <= 2 * half:
+        assert kept.value() == whole
+    else:
+        gap = b"\n[... %d bytes left out ...]\n" % (len(whole) - 2 * half)
+        assert kept.value() == whole[:half] + gap + whole[-half:]
+
+
+def test_the_environment_is_an_allow_list_of_patterns() -> None:
+    settings = Settings(process_environment=("PATH", "OPENAI_*"))
+    seen = environment_for(settings, {"PATH": "/bin", "OPENAI_KEY": "k", "AWS_SECRET": "s", "MYPATH": "x"})
+    assert {name: seen[name] for name in seen if name != "PYTHONPATH"} == {"PATH": "/bin", "OPENAI_KEY": "k"}
