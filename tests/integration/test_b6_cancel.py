@@ -47,6 +47,18 @@ async def test_b6_cancel_right_behind_the_start_on_the_same_socket_finds_it(serv
         assert_log_is_whole(server.entries(run_id))
 
 
+async def test_a_cancel_before_its_start_finds_nothing_and_leaves_nothing(server: EmbeddedServer) -> None:
+    """Another socket was quicker than the start: it is told so, and may ask again once the run is there."""
+    run_id = "cancelledtooearly"
+    async with conversing(server) as early, conversing(server) as socket:
+        assert (await early.refused("run.cancel", run_id=run_id))["code"] == "not_found"
+        await socket.ok("run.start", agent="scripted", input=HANG, run_id=run_id)
+        await eventually_async(lambda: len(server.frames(run_id)) == 4, "the agent hangs")
+        assert (await early.ok("run.cancel", run_id=run_id))["cancel"] == "requested"
+        assert (await socket.until_end(run_id))["code"] == 1000
+    assert statuses(server.entries(run_id))[-1] == "CANCELLED"
+
+
 async def test_b6_cancel_while_queued_never_runs_it(make_server: MakeServer, gate: Gate) -> None:
     server = make_server(max_running=1)
     async with conversing(server) as socket:

@@ -215,6 +215,26 @@ async def test_cancelled_means_that_nothing_of_the_run_lives(
     assert_log_is_whole(isolated.entries(run_id))
 
 
+async def test_cancelled_is_not_written_while_a_process_of_the_run_lives(isolated: EmbeddedServer) -> None:
+    """The guard is stopped in its tracks, so nothing can be killed: the run is RUNNING until it goes on."""
+    async with isolated.http() as http:
+        run_id = await start(http, "deaf", {})
+        await eventually_async(lambda: bool(_pids(isolated, run_id)), "it works")
+        (worker,) = map(psutil.Process, _pids(isolated, run_id))
+        guard = worker.parent()
+        assert guard is not None
+        guard.suspend()
+        try:
+            await http.post(f"/v1/runs/{run_id}/cancel")
+            begun = time.monotonic()
+            await eventually_async(lambda: time.monotonic() > begun + 3 * GRACE_S, "every rung has had its time")
+            assert (isolated.status(run_id), worker.is_running()) == ("RUNNING", True)
+        finally:
+            guard.resume()
+        assert (await ended(isolated, run_id))["status"] == "CANCELLED"
+        assert not worker.is_running()
+
+
 async def test_a_plain_function_that_looks_at_nothing_is_interrupted_and_cleans_up(
     isolated: EmbeddedServer, tmp_path: Path
 ) -> None:
