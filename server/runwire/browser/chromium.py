@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -28,6 +28,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeout
 from runwire.browser.page import ChromiumPage
 from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort, ShellPort
 from runwire.browser.secrets import HttpSecret
+from runwire.browser.typed import TypedSecrets
 from runwire.contracts.browser import BrowserConfig
 from runwire.errors import BrowserError, BrowserLost, BrowserTimeout, BrowserUnavailable
 
@@ -99,7 +100,7 @@ class ChromiumDriver:
         with translated():
             session = await browser.new_browser_cdp_session()
             pid = await _browser_pid(session)
-        return ChromiumShell(browser, session, pid)
+        return ChromiumShell(browser, session, pid, spec.secrets)
 
     async def probe(self) -> None:
         """Make the driver answer without any browser."""
@@ -116,8 +117,11 @@ class ChromiumDriver:
 class ChromiumShell:
     """One Chromium."""
 
-    def __init__(self, browser: Browser, session: CDPSession, pid: int | None) -> None:
+    def __init__(
+        self, browser: Browser, session: CDPSession, pid: int | None, secrets: Mapping[str, HttpSecret]
+    ) -> None:
         self._browser = browser
+        self._secrets = secrets
         self._session = session
         self.pid = pid
 
@@ -146,7 +150,7 @@ class ChromiumShell:
                 accept_downloads=False,
                 **{name: value for name, value in options.items() if value is not None},
             )
-        return ChromiumContext(context)
+        return ChromiumContext(context, TypedSecrets(self._secrets))
 
     async def probe(self) -> None:
         """Ask for the version: 1.2 ms when healthy, no answer when frozen."""
@@ -162,13 +166,14 @@ class ChromiumShell:
 class ChromiumContext:
     """One context."""
 
-    def __init__(self, context: BrowserContext) -> None:
+    def __init__(self, context: BrowserContext, secrets: TypedSecrets) -> None:
         self._context = context
+        self._secrets = secrets
 
     async def new_page(self) -> PagePort:
         """Open a page."""
         with translated():
-            return ChromiumPage(await self._context.new_page(), translated)
+            return ChromiumPage(await self._context.new_page(), translated, self._secrets)
 
     async def close(self) -> None:
         """Close it with all its pages."""

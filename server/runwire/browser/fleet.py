@@ -49,6 +49,7 @@ class Fleet:
             sandbox=os.geteuid() != 0 or bool(settings.wrapper),
             wrapper=settings.wrapper,
             timeout_s=settings.launch_timeout_s,
+            secrets=settings.secrets,
         )
         self._start_driver = start_driver
         self._tasks = tasks

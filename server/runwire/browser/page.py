@@ -15,6 +15,7 @@ from runwire.browser.extract import extract
 from runwire.browser.perform import perform
 from runwire.browser.ports import Shot
 from runwire.browser.stage import Stage
+from runwire.browser.typed import TypedSecrets
 from runwire.contracts.browser import Extraction
 from runwire.errors import BrowserError
 from runwire.protocol.steps.actions import Action
@@ -30,8 +31,14 @@ MAX_TEXT = 100_000
 class ChromiumPage:
     """A page; ``translated`` maps Playwright's errors at the border."""
 
-    def __init__(self, page: Page, translated: Callable[[], AbstractContextManager[None]]) -> None:
-        self._stage = Stage.of(page)
+    def __init__(
+        self,
+        page: Page,
+        translated: Callable[[], AbstractContextManager[None]],
+        secrets: TypedSecrets | None = None,
+    ) -> None:
+        self._stage = Stage.of(page, secrets or TypedSecrets({}))
+        self._hidden = self._stage.secrets.hidden
         self._translated = translated
         self._cast: Cast | None = None
 
@@ -47,22 +54,26 @@ class ChromiumPage:
     async def perform(self, action: Action, timeout_s: float) -> str | None:
         """Do what the action says; return what a ``Remember`` read."""
         self._stage.bring(self._stage.page)
-        with self._translated():
-            return await perform(self._stage, action, Deadline(timeout_s))
+        try:
+            with self._translated():
+                return self._hidden(await perform(self._stage, action, Deadline(timeout_s)))
+        except BrowserError as error:
+            raise self._stage.secrets.hide_in(error) from None  # the other holds it in clear
 
     async def title(self) -> str:
         """Return the document's title."""
         with self._translated():
-            return await self._stage.page.title()
+            return self._hidden(await self._stage.page.title())
 
     async def url(self) -> str:
         """Return the address."""
-        return self._stage.page.url
+        return self._hidden(self._stage.page.url)
 
     async def text(self) -> str:
         """Return the visible text."""
         with self._translated():
-            return str(await self._stage.page.evaluate("n => (document.body?.innerText ?? '').slice(0, n)", MAX_TEXT))
+            text = await self._stage.page.evaluate("n => (document.body?.innerText ?? '').slice(0, n)", MAX_TEXT)
+            return self._hidden(str(text))
 
     async def screenshot(self, timeout_s: float) -> bytes:
         """Return a PNG of the viewport."""
@@ -80,7 +91,7 @@ class ChromiumPage:
     async def extract(self, what: Extraction, timeout_s: float) -> list[dict[str, str]]:
         """Return the items."""
         with self._translated():
-            return await extract(self._stage.page, what, Deadline(timeout_s))
+            return self._hidden(await extract(self._stage.page, what, Deadline(timeout_s)))
 
     async def cast(self, show: Callable[[Shot], None]) -> None:
         """Begin to film what is in front."""

@@ -16,6 +16,7 @@ from runwire.browser.deadline import Deadline
 from runwire.browser.locate import find, shown, text_locator, wait_gone, wait_shown
 from runwire.browser.nearest import text_not_found
 from runwire.browser.stage import Stage
+from runwire.browser.typed import REFERENCE, refuse_elsewhere
 from runwire.errors import BrowserError, BrowserTimeout
 from runwire.protocol.steps import actions as do
 from runwire.protocol.steps.target import Target
@@ -36,6 +37,8 @@ async def perform(stage: Stage, action: do.Action, deadline: Deadline) -> str | 
         BrowserTimeout: an element did not come, an expectation did not become true.
         BrowserError: the element is ambiguous or refuses.
     """
+    if not (isinstance(action, do.Fill | do.TypeText) and action.target is not None):
+        refuse_elsewhere(action)
     return await PERFORMERS[type(action)](stage, action, deadline)
 
 
@@ -65,6 +68,9 @@ async def _click(stage: Stage, action: do.Click, deadline: Deadline) -> None:
 async def _fill(stage: Stage, action: do.Fill, deadline: Deadline) -> None:
     element = await find(stage, action.target, "field", deadline)
     try:
+        if REFERENCE.search(action.value):
+            await stage.secrets.put(element, action.value, deadline, by_key=False)
+            return
         await element.fill(action.value, timeout=deadline.left_ms)
     except PlaywrightTimeout as error:
         raise _not_ready(action.target, "filled", deadline, error) from error
@@ -75,6 +81,9 @@ async def _type(stage: Stage, action: do.TypeText, deadline: Deadline) -> None:
         await stage.page.keyboard.type(action.value)
     else:
         element = await find(stage, action.target, "field", deadline)
+        if REFERENCE.search(action.value):
+            await stage.secrets.put(element, action.value, deadline, by_key=True)
+            return
         await element.press_sequentially(action.value, timeout=deadline.left_ms)
 
 

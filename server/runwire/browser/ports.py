@@ -5,8 +5,8 @@ The host's loop only. Everything here may fail with BrowserError or hang: whoeve
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from runwire.browser.egress_policy import EgressPolicy
@@ -18,13 +18,14 @@ from runwire.protocol.view import Input
 
 @dataclass(frozen=True, slots=True)
 class LaunchSpec:
-    """What a browser is launched with; no part of it comes from a user."""
+    """What a browser is launched with; no part of it comes from a user. ``secrets`` are what its pages may be given."""
 
     executable: str
     headless: bool
     sandbox: bool
     wrapper: str
     timeout_s: float
+    secrets: Mapping[str, HttpSecret] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from playwright.async_api import Dialog, FrameLocator, Page
 from playwright.async_api import Error as PlaywrightError
 
 from runwire.browser.deadline import Deadline
+from runwire.browser.typed import TypedSecrets
 from runwire.errors import BrowserTimeout
 
 MAX_PAGES = 20
@@ -35,6 +36,7 @@ class Stage:
     accept_next: bool = False
     next_text: str = ""
     last_dialog: str | None = None
+    secrets: TypedSecrets = field(default_factory=lambda: TypedSecrets({}))
     on_front: Callable[[], None] | None = None
     front: Page = field(init=False)
 
@@ -43,9 +45,9 @@ class Stage:
         self.front = self.page
 
     @classmethod
-    def of(cls, page: Page) -> Stage:
+    def of(cls, page: Page, secrets: TypedSecrets) -> Stage:
         """Return the stage of a new page, listening for its dialogs and popups."""
-        stage = cls(page)
+        stage = cls(page, secrets=secrets)
         stage._follow(page)
         return stage
 
