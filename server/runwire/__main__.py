@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": "serve",
     "run": "run",
     "retry": "retry",
+    "suite": "suite",
     "top": "top",
     "queue": "queue_desk",
     "threads": "threads",

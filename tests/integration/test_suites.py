@@ -154,3 +154,23 @@ async def test_a_suite_run_outlives_its_deleted_runs(server: EmbeddedServer) -> 
         assert (await http.delete(f"/v1/runs/{view['runs'][0]['run_id']}")).status_code == 204
         after = (await http.get(f"/v1/suite-runs/{view['id']}")).json()
     assert (after["counts"]["deleted"], len(after["runs"]), after["status"]) == (1, 1, "ENDED")
+
+
+async def test_the_same_id_is_the_same_suite_run(server: EmbeddedServer) -> None:
+    body = {"name": "Once", "tests": [{"test": SHOP}], "id": "suiterun1"}
+    async with server.http(server.token_for("once")) as http, server.http(server.token_for("mallory")) as foreign:
+        first = await http.post("/v1/suite-runs", json=body)
+        again = await http.post("/v1/suite-runs", json=body)
+        problem_of(await http.post("/v1/suite-runs", json={**body, "name": "Other"}), 409, "run_id_taken")
+        problem_of(await foreign.post("/v1/suite-runs", json=body), 409, "run_id_taken")
+        await ended_suite(server, http, first)
+    assert (first.status_code, again.status_code) == (202, 200)
+    assert again.json()["runs"][0]["run_id"] == first.json()["runs"][0]["run_id"]
+
+
+async def test_a_suite_run_cannot_enter_somebody_elses_thread(server: EmbeddedServer) -> None:
+    async with server.http(server.token_for("victim")) as http, server.http(server.token_for("mallory")) as foreign:
+        run = (await http.post("/v1/runs", json={"agent": "echo", "input": "x", "thread_id": "victimsthread"})).json()
+        body = {"name": "In", "tests": [{"test": SHOP}], "id": "victimsthread"}
+        problem_of(await foreign.post("/v1/suite-runs", json=body), 404, "not_found")
+        await ended(server, run["id"])

@@ -66,7 +66,10 @@ async def test_an_id_is_a_slug(server: EmbeddedServer, task_id: str) -> None:
 async def test_ids_belong_to_their_owner_and_foreign_equals_absent(server: EmbeddedServer) -> None:
     async with server.http() as http, server.http(server.token_for("mallory")) as foreign:
         await save(http, "mine")
-        problem_of(await http.post("/v1/tasks", json={"id": "mine", "test": SHOP}), 409, "conflict")
+        again = await http.post("/v1/tasks", json={"id": "mine", "test": SHOP})
+        assert (again.status_code, again.json()["version"]) == (201, 1), "a repeated request is no second test"
+        other = {"steps": ["Take screenshot"]}
+        problem_of(await http.post("/v1/tasks", json={"id": "mine", "test": other}), 409, "conflict")
         for path in ("/v1/tasks/mine", "/v1/tasks/mine/versions", "/v1/browser-configs/mine_default"):
             theirs, nobodys = await foreign.get(path), await foreign.get(path.replace("mine", "none"))
             assert problem_of(theirs, 404, "not_found")["detail"].replace("mine", "none") == nobodys.json()["detail"]
@@ -118,9 +121,10 @@ async def test_lists_come_in_pages(server: EmbeddedServer) -> None:
 
 
 async def test_many_savings_of_one_id_save_it_once(server: EmbeddedServer) -> None:
-    async def attempt(http: httpx.AsyncClient) -> int:
-        return (await http.post("/v1/tasks", json={"id": "race", "test": SHOP})).status_code
+    async def attempt(http: httpx.AsyncClient, number: int) -> int:
+        test = {**SHOP, "name": f"Attempt {number}"}
+        return (await http.post("/v1/tasks", json={"id": "race", "test": test})).status_code
 
     async with server.http() as http:
-        codes = await asyncio.gather(*(attempt(http) for _ in range(8)))
+        codes = await asyncio.gather(*(attempt(http, number) for number in range(8)))
     assert sorted(codes) == [201] + [409] * 7

@@ -44,12 +44,12 @@ def _summary(path: Path) -> str:
     """Return what the test holds. Raises InvalidInput, such as ``step 3: no target given``."""
     from runwire.protocol.steps.testfile import parse_test  # with the language's tables; other commands need none
 
-    test = parse_test(_read(path))
+    test = parse_test(read_test(path))
     rows = f" × {len(test.data)} rows" if test.data else ""
     return f"ok, {len(test.steps)} steps{rows}"
 
 
-def _read(path: Path) -> str:
+def read_test(path: Path) -> str:
     """Return the file's text, never more than a test may have and one character. Raises InvalidInput."""
     try:
         with path.open(encoding="utf-8") as file:

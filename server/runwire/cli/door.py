@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runwire.cli.serve import add_settings, settings_from
+from runwire.cli.serve import add_settings, ensure_database, settings_from
 from runwire.errors import ConfigurationError
 from runwire.settings import Settings
 
@@ -33,6 +34,55 @@ def add_door(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", metavar="T", help="token for the server; default: the data folder's own")
     parser.add_argument("--config", metavar="FILE", help="TOML file with settings [RUNWIRE_CONFIG]")
     add_settings(parser, frozenset({"data"}))
+
+
+RUN_SETTINGS = frozenset(
+    {
+        "data",
+        "agents",
+        "samples",
+        "log_level",
+        "browser_executable",
+        "browser_headless",
+        "browser_allow",
+        "browser_secrets",
+        "browser_isolation",
+        "browser_wrapper",
+    }
+)
+"""The settings of a command that may execute by itself."""
+
+
+def add_any_door(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that name a running server, or say that none is wanted."""
+    parser.add_argument("--server", metavar="URL", help="execute on this server; default: the one that uses --data")
+    parser.add_argument("--token", metavar="T", help="token for the server; default: the data folder's own")
+    parser.add_argument("--embedded", action="store_true", help="execute in this process, without a running server")
+    parser.add_argument("--headed", action="store_true", help="with --embedded: show the browser's window")
+
+
+def run_settings(arguments: argparse.Namespace) -> Settings:
+    """Return the settings of a command that may execute by itself. Raises ConfigurationError."""
+    if arguments.headed:
+        arguments.browser_headless = False
+    return settings_from(arguments)
+
+
+@asynccontextmanager
+async def open_door(arguments: argparse.Namespace, settings: Settings) -> AsyncIterator[Door]:
+    """Give the server to use: the named one, the one that owns the data folder, or one in this process."""
+    from runwire.persistence import data_folder
+
+    if arguments.server and arguments.embedded:
+        raise ConfigurationError("--server and --embedded exclude each other")
+    if arguments.server or (not arguments.embedded and data_folder.is_owned(settings.data_path)):
+        yield running_server(arguments, settings)
+    else:
+        ensure_database(settings.data_path)
+        from runwire.wiring import embedded_server
+
+        async with embedded_server(settings) as (url, token):
+            yield Door(url, token)
 
 
 def talk(arguments: argparse.Namespace, work: Callable[[AsyncRunwire], Awaitable[None]]) -> int:

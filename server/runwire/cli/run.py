@@ -6,16 +6,16 @@ import argparse
 import asyncio
 import contextlib
 import json
-import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runwire.cli.answers import TerminalAnswers
-from runwire.cli.door import Door, running_server
-from runwire.cli.serve import add_settings, ensure_database, leave, settings_from
+from runwire.cli.door import RUN_SETTINGS, add_any_door, open_door, run_settings
+from runwire.cli.interrupts import Interrupts
+from runwire.cli.serve import add_settings, leave
 from runwire.errors import ConfigurationError, InvalidInput
 from runwire.settings import Settings
 
@@ -26,21 +26,6 @@ if TYPE_CHECKING:
 SUCCEEDED, FAILED, NOT_STARTED, CANCELLED = 0, 1, 2, 130
 """The exit codes."""
 
-_SETTINGS = frozenset(
-    {
-        "data",
-        "agents",
-        "samples",
-        "log_level",
-        "browser_executable",
-        "browser_headless",
-        "browser_allow",
-        "browser_secrets",
-        "browser_isolation",
-        "browser_wrapper",
-    }
-)
-
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command."""
@@ -50,7 +35,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Execute an agent and stream it to the terminal. Exit code: 0 succeeded or passed, 1 failed, "
         "2 could not start or follow, 130 cancelled. Ctrl-C cancels the run, a second Ctrl-C leaves it.",
     )
-    parser.add_argument("agent", metavar="AGENT", help="see: runwire agents")
+    parser.add_argument("agent", metavar="AGENT", nargs="?", help="see: runwire agents")
     parser.add_argument(
         "input",
         metavar="INPUT",
@@ -58,26 +43,35 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=None,
         help="text, JSON, a .json or .yaml file, or - for standard input",
     )
-    parser.add_argument("--server", metavar="URL", help="execute on this server; default: the one that uses --data")
-    parser.add_argument("--token", metavar="T", help="token for the server; default: the data folder's own")
-    parser.add_argument("--embedded", action="store_true", help="execute in this process, without a running server")
-    parser.add_argument("--headed", action="store_true", help="with --embedded: show the browser's window")
+    parser.add_argument("--task", metavar="TASK_ID", help="run this saved browser test in place of AGENT INPUT")
+    add_any_door(parser)
     parser.add_argument("--priority", choices=("high", "normal", "low"), default="normal")
     parser.add_argument("--timeout-s", type=float, default=None, metavar="SECONDS", help="time limit of the run")
     parser.add_argument(
         "--run-id", default=None, metavar="ID", help="the run's id: the same id never starts a second run"
     )
     parser.add_argument("--json", action="store_true", help="print the log itself, an entry a line")
-    parser.add_argument("--config", metavar="FILE", help="TOML file with settings [RUNWIRE_CONFIG]")
-    add_settings(parser, _SETTINGS)
+    parser.add_argument(
+        "--config",
+        metavar="ID|FILE",
+        help="with --task: the browser configuration, default the test's own; else a TOML file with settings "
+        "[RUNWIRE_CONFIG]",
+    )
+    add_settings(parser, RUN_SETTINGS)
     parser.set_defaults(command=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Execute and watch one run."""
+    _check_names(arguments)
     given = read_input(arguments.input)
 
     async def start(client: AsyncRunwire) -> str:
+        if arguments.task is not None:
+            configuration = arguments.browser_config
+            return await client.tests.execute(
+                arguments.task, configuration, priority=arguments.priority, run_id=arguments.run_id
+            )
         started = await client.start(
             arguments.agent,
             given,
@@ -87,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return started.run_id
 
-    return execute(arguments, arguments.agent, start)
+    return execute(arguments, arguments.task or arguments.agent, start)
 
 
 def execute(arguments: argparse.Namespace, title: str, start: Callable[[AsyncRunwire], Awaitable[str]]) -> int:
@@ -102,14 +96,8 @@ def execute(arguments: argparse.Namespace, title: str, start: Callable[[AsyncRun
         ) from error
     from runwire.telemetry.logs import configure_logs
 
-    settings = settings_from(arguments)
-    if arguments.log_level is None:
-        configure_logs("error", settings.log_format)
-    else:
-        configure_logs(settings.log_level, settings.log_format)
-    if arguments.headed:
-        arguments.browser_headless = False
-        settings = settings_from(arguments)
+    settings = run_settings(arguments)
+    configure_logs("error" if arguments.log_level is None else settings.log_level, settings.log_format)
     try:
         leave(asyncio.run(_run(arguments, settings, title, start)))
     except asyncio.CancelledError:  # the second Ctrl-C: the run is left to itself
@@ -117,6 +105,16 @@ def execute(arguments: argparse.Namespace, title: str, start: Callable[[AsyncRun
     except runwire_client.RunwireError as error:
         print(f"runwire: {error.message}", file=sys.stderr)
         return NOT_STARTED
+
+
+def _check_names(arguments: argparse.Namespace) -> None:
+    """Tell a saved test from an agent, and what ``--config`` means then. Raises InvalidInput."""
+    if (arguments.agent is None) == (arguments.task is None):
+        raise InvalidInput("give either an AGENT and its INPUT, or --task TASK_ID")
+    if arguments.task is not None:
+        if arguments.timeout_s is not None:
+            raise InvalidInput("--timeout-s: a saved test has its own limit, timeout_s in the test")
+        arguments.browser_config, arguments.config = arguments.config, None
 
 
 def read_input(text: str | None) -> Any:
@@ -160,7 +158,7 @@ async def _run(
     from runwire_client import AsyncRunwire
 
     display: Display | JsonLines = JsonLines() if arguments.json else Display()
-    async with _door(arguments, settings) as door, AsyncRunwire(door.url, door.token) as client:
+    async with open_door(arguments, settings) as door, AsyncRunwire(door.url, door.token) as client:
         run_id = await start(client)
         display.begin(run_id, title)
         try:
@@ -176,7 +174,7 @@ async def _watch(client: AsyncRunwire, run_id: str, display: Display | JsonLines
     """
     from runwire_client import Event, Reset, State
 
-    interrupts = _Interrupts(client, run_id, display)
+    interrupts = Interrupts(f"run {run_id}", lambda: client.cancel(run_id), display.note)
     answers = TerminalAnswers(client, display.note, interactive=sys.stdin.isatty() and not as_json)
     with interrupts.installed(), contextlib.closing(answers):
         async with aclosing(client.follow(run_id, on_queue=display.place)) as items:
@@ -212,54 +210,3 @@ def exit_code(status: str, verdict: str | None) -> int:
     if status == "CANCELLED":
         return CANCELLED
     return SUCCEEDED if status == "SUCCEEDED" and verdict != "failed" else FAILED
-
-
-class _Interrupts:
-    """Ctrl-C while a run is watched."""
-
-    def __init__(self, client: AsyncRunwire, run_id: str, display: Display | JsonLines) -> None:
-        self._client = client
-        self._run_id = run_id
-        self._display = display
-        self._cancelling: asyncio.Task[None] | None = None
-        self._watcher = asyncio.current_task()
-
-    @contextlib.contextmanager
-    def installed(self) -> Any:
-        """Take SIGINT for the time of the block."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, self._interrupt)
-        try:
-            yield
-        finally:
-            loop.remove_signal_handler(signal.SIGINT)
-
-    def _interrupt(self) -> None:
-        if self._cancelling is None:
-            self._display.note(f"cancelling run {self._run_id}; Ctrl-C again leaves it")
-            self._cancelling = asyncio.get_running_loop().create_task(self._client.cancel(self._run_id))
-            self._cancelling.add_done_callback(self._asked)
-        elif self._watcher is not None:
-            self._watcher.cancel()
-
-    def _asked(self, cancelling: asyncio.Task[None]) -> None:
-        error = None if cancelling.cancelled() else cancelling.exception()
-        if error is not None:
-            self._display.note(f"the cancel did not reach the server: {error}")
-
-
-@asynccontextmanager
-async def _door(arguments: argparse.Namespace, settings: Settings) -> AsyncIterator[Door]:
-    """Give the server to use: the named one, the one that owns the data folder, or one in this process."""
-    from runwire.persistence import data_folder
-
-    if arguments.server and arguments.embedded:
-        raise ConfigurationError("--server and --embedded exclude each other")
-    if arguments.server or (not arguments.embedded and data_folder.is_owned(settings.data_path)):
-        yield running_server(arguments, settings)
-    else:
-        ensure_database(settings.data_path)
-        from runwire.wiring import embedded_server
-
-        async with embedded_server(settings) as (url, token):
-            yield Door(url, token)

@@ -55,7 +55,7 @@ class SavedStore(Protocol):
     """Saved things in the database."""
 
     async def create(self, drafts: Sequence[Draft], actor: User) -> Sequence[Saved]:
-        """Save version 1 of each, all or none.
+        """Save version 1 of each, all or none. If the first is there already, just as it is, that is the answer.
 
         Raises:
             Conflict: one of the ids is taken.

@@ -59,12 +59,17 @@ class SuiteRunPage:
 class TestRunStore(Protocol):
     """Test runs and suite runs in the database."""
 
-    async def start(
-        self, runs: Sequence[tuple[NewRun, TaskLink]], actor: User, suite: tuple[str, str, str | None] | None = None
-    ) -> Sequence[Created]:
-        """Store the runs with what they carry out, all or none; ``suite`` is their suite run: id, name, suite's id.
+    async def start(self, new: NewRun, link: TaskLink, actor: User) -> Created:
+        """Store a run with what it carries out. Raises as ``RunStore.create``."""
 
-        Raises as ``RunStore.create``, OverCapacity if not all of them may wait.
+    async def start_suite(self, suite: SuiteRun, runs: Sequence[tuple[NewRun, TaskLink]], actor: User) -> bool:
+        """Store a suite run and its runs, all or none; return whether the actor's suite run of that id was there
+        already, with as many runs.
+
+        Raises:
+            RunIdTaken: the id names another suite run.
+            OverCapacity: not all of the runs may wait.
+            NotFound: the runs' thread belongs to somebody else.
         """
 
     async def links(self, run_ids: Sequence[str], actor: User) -> Mapping[str, TaskLink]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from runwire.contracts.actors import User
 from runwire.contracts.run_store import Created
@@ -93,30 +93,37 @@ class SavedTests:
         task = await self.saved.get(Kind.TASK, task_id, actor)
         options = await self._options(configuration_id, actor)
         item = _item(task, msgspec.json.decode(task.body, type=SavedTest), options, configuration_id)
+        command = _command(item, priority, run_id=run_id or UNSET)
         chosen = run_id or new_id()
-        new = self._prepare(item, actor, priority, chosen, new_id(), own_id=run_id is not None)
-        return (await self.runs.start([(new, _link(item, chosen))], actor))[0]
+        return await self.runs.start(self._prepare(command, actor, chosen, new_id()), _link(item, chosen), actor)
 
-    async def run_suite(self, suite: Suite, actor: User, priority: Priority, suite_id: str | None = None) -> SuiteRun:
+    async def run_suite(
+        self, suite: Suite, actor: User, priority: Priority, suite_id: str | None, own_id: str | None
+    ) -> tuple[str, bool]:
         """Start each test of the suite with each of its configurations, all or none.
 
+        ``own_id`` is the client's id for the suite run, ``suite_id`` the saved suite's. Return the suite run's id, and
+        whether it existed before.
+
         Raises:
-            InvalidInput: a test could not be carried out; NotFound: it names what is not there; OverCapacity.
+            InvalidInput: a test could not be carried out; NotFound: it names what is not there.
+            OverCapacity, RunIdTaken: see ``TestRunStore.start_suite``.
         """
         items = await self._items(suite, actor)
-        suite_run_id = new_id()
+        suite_run_id = own_id or new_id()
 
         def prepare() -> list[tuple[NewRun, TaskLink]]:
             made = []
             for position, item in enumerate(items, start=1):
                 run_id = new_id()
-                new = self._prepare(item, actor, priority, run_id, suite_run_id, own_id=False)
+                command = _command(item, priority, thread_id=UNSET if own_id is None else own_id)
+                new = self._prepare(command, actor, run_id, suite_run_id)
                 made.append((new, _link(item, run_id, suite_run_id, position)))
             return made
 
         runs = await asyncio.to_thread(prepare)  # each test is read once more: with hundreds of them that takes a while
-        await self.runs.start(runs, actor, (suite_run_id, suite.name, suite_id))
-        return await self.runs.suite_run(suite_run_id, actor)
+        existed = await self.runs.start_suite(SuiteRun(suite_run_id, suite.name, suite_id, 0, len(runs)), runs, actor)
+        return suite_run_id, existed
 
     async def _items(self, suite: Suite, actor: User) -> list[_Item]:
         await asyncio.to_thread(checked_suite, suite)
@@ -144,14 +151,15 @@ class SavedTests:
         saved = await self.saved.get(Kind.CONFIGURATION, configuration_id, actor)
         return parse_options(msgspec.json.decode(saved.body))
 
-    def _prepare(
-        self, item: _Item, actor: User, priority: Priority, run_id: str, thread_id: str, *, own_id: bool
-    ) -> NewRun:
-        command = StartRun(
-            agent=AGENT, input=item.input, priority=priority, run_id=run_id if own_id else UNSET, thread_id=UNSET
-        )
+    def _prepare(self, command: StartRun, actor: User, run_id: str, thread_id: str) -> NewRun:
         context = UserExecutionContext(actor.id, thread_id, run_id)
         return self._engines.create_for_user(context).prepare(command, actor)
+
+
+def _command(
+    item: _Item, priority: Priority, *, run_id: str | UnsetType = UNSET, thread_id: str | UnsetType = UNSET
+) -> StartRun:
+    return StartRun(agent=AGENT, input=item.input, priority=priority, run_id=run_id, thread_id=thread_id)
 
 
 def _item(task: Saved | None, test: SavedTest, options: BrowserOptions, configuration: str | None = None) -> _Item:

@@ -6,16 +6,16 @@ connection on a reader. What a run carries out is stored in the run's own transa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import sqlalchemy as sa
 
 from runwire.contracts.actors import User
 from runwire.contracts.run_store import Created
 from runwire.contracts.test_runs import SuiteMember, SuiteRun, SuiteRunPage, TaskLink
-from runwire.errors import NotFound
+from runwire.errors import NotFound, RunIdTaken
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.run_store import parse_mark
 from runwire.persistence.transaction import Transaction
@@ -35,7 +35,8 @@ _MEMBERS = (
     " json_extract(CAST(terminal AS TEXT), '$.verdict'), started_ms, ended_ms"
     " FROM test_runs JOIN runs ON runs.id = run_id WHERE suite_run_id = ? AND owner_id = ? ORDER BY position"
 )
-Started = Sequence[tuple[NewRun, TaskLink]]
+_SUITE_OWNER = "SELECT owner_id, name, suite_id, runs FROM suite_runs WHERE id = ?"
+T = TypeVar("T")
 
 
 class RunCreation(Protocol):
@@ -56,31 +57,39 @@ class SqlTestRunStore:
         self._readers = readers
         self._runs = runs
 
-    async def start(
-        self, runs: Started, actor: User, suite: tuple[str, str, str | None] | None = None
-    ) -> Sequence[Created]:
-        """Store the runs with what they carry out; see the contract."""
-        self._writer.refuse_if_stalled()
-        reply: LoopReply[Sequence[Created]] = LoopReply()
-        self._writer.submit(Call(partial(self._start, runs, actor, suite), reply.deliver, on_loop=True))
-        return await reply.wait()
+    async def start(self, new: NewRun, link: TaskLink, actor: User) -> Created:
+        """Store a run with what it carries out."""
+        return await self._write(partial(self._start, new, link, actor))
 
-    def _start(
-        self, runs: Started, actor: User, suite: tuple[str, str, str | None] | None, tx: Transaction
-    ) -> list[Created]:
-        if len(runs) > 1:  # nothing may be refused once the first is in
-            self._runs.check_room(tx, actor.id, len(runs))
-        created = []
-        for new, link in runs:
-            one = self._runs.create_in(tx, new, actor)
-            if not one.existed:
-                values = (link.task_id, link.task_version, link.configuration, link.suite_run_id, link.position)
-                tx.run(_INSERT_LINK, (link.run_id, link.name, *values))
-            created.append(one)
-        if suite is not None:
-            suite_run_id, name, suite_id = suite
-            tx.run(_INSERT_SUITE, (suite_run_id, actor.id, name, suite_id, tx.now_ms, len(runs)))
+    def _start(self, new: NewRun, link: TaskLink, actor: User, tx: Transaction) -> Created:
+        created = self._runs.create_in(tx, new, actor)
+        if not created.existed:
+            values = (link.task_id, link.task_version, link.configuration, link.suite_run_id, link.position)
+            tx.run(_INSERT_LINK, (link.run_id, link.name, *values))
         return created
+
+    async def start_suite(self, suite: SuiteRun, runs: Sequence[tuple[NewRun, TaskLink]], actor: User) -> bool:
+        """Store a suite run and its runs; see the contract."""
+
+        def apply(tx: Transaction) -> bool:
+            there = tx.run(_SUITE_OWNER, (suite.id,)).fetchone()
+            if there is not None:
+                if tuple(there) != (actor.id, suite.name, suite.suite_id, suite.runs):
+                    raise RunIdTaken(f"the id {suite.id} names another suite run; choose a new one", id=suite.id)
+                return True
+            self._runs.check_room(tx, actor.id, len(runs))  # nothing may be refused once the first is in
+            for new, link in runs:
+                self._start(new, link, actor, tx)
+            tx.run(_INSERT_SUITE, (suite.id, actor.id, suite.name, suite.suite_id, tx.now_ms, suite.runs))
+            return False
+
+        return await self._write(apply)
+
+    async def _write(self, apply: Callable[[Transaction], T]) -> T:
+        self._writer.refuse_if_stalled()
+        reply: LoopReply[T] = LoopReply()
+        self._writer.submit(Call(apply, reply.deliver, on_loop=True))
+        return await reply.wait()
 
     async def links(self, run_ids: Sequence[str], actor: User) -> Mapping[str, TaskLink]:
         """Return what the actor's runs carry out."""

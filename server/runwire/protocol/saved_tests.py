@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from runwire.errors import InvalidInput
 from runwire.protocol.browser_options import BrowserOptions, overlaid, parse_options
 from runwire.protocol.codec import encode_value
+from runwire.protocol.commands import RunId
 from runwire.runs.state import Priority
 
 MAX_TESTS = 200
@@ -93,12 +94,18 @@ class ChangeSuite(Suite, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class RunSuite(Suite, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Run tests together without saving a suite: the body of ``POST /v1/suite-runs``."""
 
+    id: Annotated[RunId | UnsetType, Meta(description="the suite run's id; the same id never starts a second one")] = (
+        UNSET
+    )
     priority: Priority = Priority.NORMAL
 
 
 class Execute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How to run what is saved: the body of the two doors that do; may be left out."""
 
+    id: Annotated[
+        RunId | UnsetType, Meta(description="of the run, or the suite run; the same id never starts a second one")
+    ] = UNSET
     priority: Priority = Priority.NORMAL
 
 

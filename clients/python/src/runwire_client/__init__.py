@@ -9,6 +9,7 @@ from __future__ import annotations
 from runwire_client import errors
 from runwire_client.address import new_run_id
 from runwire_client.blocking import Runwire
+from runwire_client.browser_tests import BrowserConfig, SavedTest, TestRun, TestStep
 from runwire_client.client import AsyncRunwire
 from runwire_client.conversations import Conversation, LastRun
 from runwire_client.entries import (
@@ -33,6 +34,7 @@ from runwire_client.people import InputRequest, InputResponse, input_request, in
 from runwire_client.queueing import AgentLoad, CancelledRuns, Operator, Pause, QueuePlace, QueueStatus, UserLoad
 from runwire_client.records import Agent, Health, Run, RunRecord, RunResult
 from runwire_client.schedules import Schedule
+from runwire_client.suites import Suite, SuiteMember, SuiteRun
 from runwire_client.timing import Clock, Timing
 from runwire_client.webhooks import Delivery, Webhook
 
@@ -40,6 +42,7 @@ __all__ = [
     "Agent",
     "AgentLoad",
     "AsyncRunwire",
+    "BrowserConfig",
     "CancelledRuns",
     "Clock",
     "Connected",
@@ -71,9 +74,15 @@ __all__ = [
     "RunStatus",
     "Runwire",
     "RunwireError",
+    "SavedTest",
     "Schedule",
     "State",
     "StoredFile",
+    "Suite",
+    "SuiteMember",
+    "SuiteRun",
+    "TestRun",
+    "TestStep",
     "Timing",
     "UserLoad",
     "Verdict",

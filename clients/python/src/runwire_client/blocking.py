@@ -18,6 +18,7 @@ from runwire_client.blocking_parts import (
     BlockingSchedules,
     BlockingWebhooks,
 )
+from runwire_client.blocking_tests import BlockingBrowserConfigs, BlockingSuites, BlockingTests
 from runwire_client.client import AsyncRunwire
 from runwire_client.credentials import TokenSource
 from runwire_client.entries import Item
@@ -126,6 +127,21 @@ class Runwire:
     def queue(self) -> QueueStatus:
         """Return the queue, as AsyncRunwire.queue does."""
         return self._wait(self._async.queue())
+
+    @property
+    def tests(self) -> BlockingTests:
+        """The user's saved browser tests, and their runs."""
+        return BlockingTests(self._async.tests, self._wait, self._each)
+
+    @property
+    def browser_configs(self) -> BlockingBrowserConfigs:
+        """The user's browser configurations."""
+        return BlockingBrowserConfigs(self._async.browser_configs, self._wait, self._each)
+
+    @property
+    def suites(self) -> BlockingSuites:
+        """Many browser tests as one request."""
+        return BlockingSuites(self._async.suites, self._wait, self._each)
 
     @property
     def operator(self) -> BlockingOperator:

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Self
 
 from runwire_client.address import DEFAULT_URL, URL_VARIABLE, Address, checked_run_id
 from runwire_client.address import new_run_id as fresh_run_id
+from runwire_client.browser_tests import BrowserConfigs, Tests
 from runwire_client.conversations import Conversations
 from runwire_client.credentials import Credentials, TokenSource
 from runwire_client.decode import decode_entry
@@ -39,6 +40,7 @@ from runwire_client.records import (
 )
 from runwire_client.schedules import Schedules
 from runwire_client.socket_door import SocketDoor
+from runwire_client.suites import Suites
 from runwire_client.timing import Clock, Random, SystemClock, Timing
 from runwire_client.webhooks import Webhooks
 
@@ -87,6 +89,12 @@ class AsyncRunwire:
         """The user's files."""
         self.schedules: Final = Schedules(self._http)
         """Runs that start again and again."""
+        self.tests: Final = Tests(self._http)
+        """The user's saved browser tests, and their runs."""
+        self.browser_configs: Final = BrowserConfigs(self._http)
+        """The user's browser configurations."""
+        self.suites: Final = Suites(self._http, self.result)
+        """Many browser tests as one request."""
         self.webhooks: Final = Webhooks(self._http)
         """Whom the server tells of the ends of the user's runs."""
 

@@ -20,7 +20,7 @@ from runwire.protocol.saved_tests import ChangeSuite, Execute, RunSuite, SaveSui
 from runwire.reports.html import POLICY, html_page
 from runwire.reports.junit import junit_xml
 from runwire.reports.report import Report
-from runwire.runs.state import TERMINAL, Priority
+from runwire.runs.state import TERMINAL
 from runwire.runs.suite import counts_of
 from runwire.web.access import current_user
 from runwire.web.query import limit_of
@@ -72,7 +72,7 @@ async def run_suite(request: Request) -> Response:
     command = convert(decode_body(body) if body.strip() else {}, Execute)
     saved = await _saved(request)
     suite = msgspec.json.decode(saved.body, type=Suite)
-    return await _started(request, suite, command.priority, saved.id)
+    return await _started(request, suite, command, saved.id)
 
 
 # Suite runs
@@ -81,7 +81,7 @@ async def run_suite(request: Request) -> Response:
 async def create_suite_run(request: Request) -> Response:
     """Run tests together without saving a suite: 202 with the suite run."""
     body = convert(decode_body(await request.body()), RunSuite)
-    return await _started(request, body, body.priority, None)
+    return await _started(request, body, body, None)
 
 
 async def list_suite_runs(request: Request) -> Response:
@@ -162,12 +162,14 @@ async def _saved(request: Request) -> Saved:
     return await saved.get(Kind.SUITE, request.path_params["suite_id"], current_user(request))
 
 
-async def _started(request: Request, suite: Suite, priority: Priority, suite_id: str | None) -> Response:
+async def _started(request: Request, suite: Suite, how: Execute | RunSuite, suite_id: str | None) -> Response:
     services, user = get_services(request), current_user(request)
     services.refuse_while_draining()
-    started = await services.tests.run_suite(suite, user, priority, suite_id)
-    members = await services.tests.runs.members(started.id, user)
-    return json_response(_run_view(started, members), status=202)
+    own_id = None if how.id is UNSET else how.id
+    suite_run_id, existed = await services.tests.run_suite(suite, user, how.priority, suite_id, own_id)
+    runs = services.tests.runs
+    view = _run_view(await runs.suite_run(suite_run_id, user), await runs.members(suite_run_id, user))
+    return json_response(view, status=200 if existed else 202)
 
 
 async def _suite_run(request: Request) -> tuple[SuiteRun, Sequence[SuiteMember]]:

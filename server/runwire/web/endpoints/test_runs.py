@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -33,10 +34,13 @@ async def execute_configuration(request: Request) -> Response:
     key = request.headers.get("idempotency-key")
     if key is not None and not is_client_run_id(key):
         raise InvalidInput("Idempotency-Key: it becomes the run id, so it must match [a-z0-9]{8,64}")
+    if key is not None and command.id not in (UNSET, key):
+        raise InvalidInput("id and Idempotency-Key differ; give one of them")
+    chosen = key if command.id is UNSET else command.id
     services, names = get_services(request), request.path_params
     services.refuse_while_draining()
     created = await services.tests.execute(
-        names["task_id"], names["browser_config_id"], current_user(request), command.priority, key
+        names["task_id"], names["browser_config_id"], current_user(request), command.priority, chosen
     )
     record = created.run.record
     view = {"id": record.id, "current_state": record.status.value}
