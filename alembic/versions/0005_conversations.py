@@ -28,6 +28,7 @@ def upgrade() -> None:
     _files()
     _webhooks()
     _schedules()
+    _usage()
 
 
 def _conversations() -> None:
@@ -168,9 +169,39 @@ def _schedules() -> None:
     op.create_index("ix_schedules_due", "schedules", ["next_ms"], unique=False)
 
 
+def _usage() -> None:
+    op.create_table(
+        "usage",
+        sa.Column("owner_id", sa.String(), nullable=False),
+        sa.Column("day", sa.Integer(), nullable=False),
+        sa.Column("runs", sa.Integer(), nullable=False),
+        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
+        sa.Column("cost_micros", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("owner_id", "day"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "budgets",
+        sa.Column("owner_id", sa.String(), nullable=False),
+        sa.Column("tokens", sa.BigInteger(), nullable=True),
+        sa.Column("cost_micros", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("owner_id"),
+    )
+
+
 def downgrade() -> None:
     """Take back."""
-    for table in ("schedules", "webhook_deliveries", "run_webhooks", "webhooks", "file_uses", "files"):
+    for table in (
+        "budgets",
+        "usage",
+        "schedules",
+        "webhook_deliveries",
+        "run_webhooks",
+        "webhooks",
+        "file_uses",
+        "files",
+    ):
         op.drop_table(table)
     if op.get_bind().dialect.name == "sqlite":
         op.execute("DROP TABLE search_fts")

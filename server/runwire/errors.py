@@ -21,6 +21,7 @@ parsed out of the text. ``web/error_map.py`` alone turns a class into a status o
     │   │   └── ThreadBusy       the thread has a run that has not ended
     │   ├── TooLarge             beyond a size limit
     │   └── OverCapacity         come back later
+    │       └── OverBudget       tokens or money of this period are used up
     ├── PeerError                the other end of a socket broke its contract
     │   ├── ProtocolViolation
     │   └── RequestTimeout       a request did not come whole in time
@@ -165,6 +166,13 @@ class OverCapacity(CallerError):
     def __init__(self, message: str, *, retry_after_s: float, **details: Any) -> None:
         super().__init__(message, retry_after_s=retry_after_s, **details)
         self.retry_after_s = retry_after_s
+
+
+class OverBudget(OverCapacity):
+    """The caller has used up the tokens or the money of this period; ``details`` say how much and when it renews."""
+
+    code = "over_budget"
+    retryable = False
 
 
 class PeerError(RunwireError):

@@ -82,6 +82,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     artifacts_per_run: Annotated[Count, Meta(description="artifacts of one run")] = 1000
     run_artifact_bytes: Annotated[Bytes, Meta(description="sum of one run's artifacts, bytes")] = 256 * 1024 * 1024
 
+    budget_period: Annotated[Literal["day", "month"], Meta(description="when budgets renew, in UTC")] = "month"
+    budget_tokens: Annotated[
+        int, Meta(ge=0, description="tokens that a user's runs may use in a period; 0: no limit")
+    ] = 0
+    budget_cost_usd: Annotated[
+        float, Meta(ge=0, description="dollars that a user's runs may cost in a period; 0: no limit")
+    ] = 0.0
     user_schedules: Annotated[Count, Meta(description="schedules of one user")] = 50
     webhook_timeout_s: Annotated[Seconds, Meta(description="time for one delivery of a webhook in all, seconds")] = 10.0
     webhook_attempts: Annotated[Count, Meta(description="attempts of one delivery before it is given up")] = 8

@@ -70,6 +70,7 @@ from runwire.persistence.saved import SqlSavedStore
 from runwire.persistence.schedules import SqlScheduleStore
 from runwire.persistence.test_runs import SqlTestRunStore
 from runwire.persistence.traversals import DiskTraversalStore
+from runwire.persistence.usage import BudgetGate, SqlUsageStore
 from runwire.persistence.user_store import SqlUserStore, create_token, knows_token
 from runwire.persistence.webhooks import SqlWebhookStore
 from runwire.persistence.writer import LogWriter
@@ -78,6 +79,7 @@ from runwire.protocol.codec import encode_event
 from runwire.protocol.webhooks import check_url
 from runwire.runs.limits import QueueLimits, RunningLimits, limits_of_server
 from runwire.runs.state import RunStatus
+from runwire.runs.usage import MICROS, Budget, Period
 from runwire.settings import Settings
 from runwire.telemetry.logs import startup_step
 from runwire.telemetry.loop_lag import LoopLag
@@ -128,6 +130,7 @@ class Storage:
     files: DiskFileStore
     webhooks: SqlWebhookStore
     schedules: SqlScheduleStore
+    usage: SqlUsageStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +253,10 @@ def open_storage(
     read_engine = database.open_engine(database.database_file(settings.data_path), read_only=True)
     readers = ReaderPool(read_engine)
     limits = QueueLimits(settings.queued_per_user, settings.queued_runs)
-    store = SqlRunStore(writer, readers, claimer, limits, incarnation)
+    budgets = BudgetGate(budget_of(settings), Period(settings.budget_period))
+    with engine.connect() as connection:
+        budgets.restore(connection)
+    store = SqlRunStore(writer, readers, claimer, limits, incarnation, budgets)
     artifacts_folder = data_folder.artifacts_folder(settings.data_path)
     traversals = DiskTraversalStore(settings.data_path, read_engine)
     file_limits = FileLimits(settings.file_bytes, settings.user_files, settings.user_file_bytes)
@@ -277,6 +283,7 @@ def open_storage(
         ),
         traversals=traversals,
         conversations=SqlConversationStore(writer, readers, store.record_of, purge),
+        usage=SqlUsageStore(writer, readers, clock, budgets),
         schedules=SqlScheduleStore(writer, readers, clock, settings.user_schedules),
         webhooks=SqlWebhookStore(writer, readers, clock, store.record_of),
         files=DiskFileStore(data_folder.files_folder(settings.data_path), writer, read_engine, clock, file_limits),
@@ -412,6 +419,11 @@ def build_execution(
     )
 
 
+def budget_of(settings: Settings) -> Budget:
+    """Return the budget of users without one of their own."""
+    return Budget(settings.budget_tokens or None, round(settings.budget_cost_usd * MICROS) or None)
+
+
 def webhook_rules(settings: Settings) -> Allowed:
     """Return where webhooks may go. Raises ConfigurationError."""
     return allowed_by("webhook_allow", settings.webhook_allow)
@@ -446,6 +458,7 @@ def build_services(
         files=storage.files,
         webhooks=storage.webhooks,
         schedules=execution.schedules,
+        usage=storage.usage,
         check_webhook_url=partial(check_url, allowed=webhook_rules(settings)),
         authenticator=StoredIdentity(storage.users, clock),
         connections=connections,

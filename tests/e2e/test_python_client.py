@@ -441,3 +441,9 @@ def test_the_blocking_client_has_the_same_schedules(server: Server) -> None:
         assert runwire.schedules.pause(added.id).paused
         assert [one.name for one in runwire.schedules.list()] == ["blocking"]
         runwire.schedules.delete(added.id)
+
+
+async def test_usage_is_told(runwire: AsyncRunwire) -> None:
+    usage = await runwire.usage()
+    assert (usage.period, usage.budget_tokens, usage.budget_cost_usd) == ("month", None, None)
+    assert usage.cost_usd >= 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 from collections.abc import AsyncIterator
@@ -237,5 +238,6 @@ async def test_a_slow_upload_is_given_up(make_server: MakeServer) -> None:
         writer.write(head.encode() + b"\r\n\r\nx")
         assert b" 408 " in await reader.readline()
         writer.close()
-        await writer.wait_closed()
+        with contextlib.suppress(OSError):  # the server has closed first, with a byte unread
+            await writer.wait_closed()
     assert on_disk(server) == []

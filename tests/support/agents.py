@@ -174,6 +174,11 @@ def reads_plainly(ctx: SyncRunContext, input: dict[str, Any]) -> str:
         return file.read().decode()
 
 
+async def spends(_ctx: RunContext, input: dict[str, Any]) -> AgentResult:
+    """Say that it has used what its input says."""
+    return AgentResult("spent", usage=input)
+
+
 async def broken_check(_ctx: RunContext, _input: Any) -> None:
     """Never reached: its check of the input is broken."""
 
@@ -288,6 +293,7 @@ _AGENTS = (
     files,
     reads,
     reads_plainly,
+    spends,
     broken_check,
     leaves_worker,
     sleeps_in_own_pool,

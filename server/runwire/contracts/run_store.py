@@ -51,7 +51,7 @@ class RunStore(Protocol):
         Raises:
             RunIdTaken: the id names another run (protocol, L7).
             NotFound: the thread belongs to somebody else.
-            OverCapacity: too many runs wait.
+            OverCapacity: too many runs wait; OverBudget: the owner has used up what they may.
         """
 
     async def pause(self) -> None:

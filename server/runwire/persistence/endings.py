@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
+
+from runwire.runs.usage import day_of, used_by
 
 _ENDED = "SELECT value FROM json_each(?)"
 TOUCH_THREADS = f"UPDATE threads SET active_ms = ? WHERE id IN (SELECT thread_id FROM runs WHERE id IN ({_ENDED}))"
@@ -30,9 +33,37 @@ DELIVER_TO_STARTER = (
 )
 
 
-def record_endings(connection: sqlite3.Connection, run_ids: Sequence[str], now_ms: int) -> None:
-    """Write what the ends of ``run_ids`` bring with them; their rows are written already."""
-    ended = msgspec.json.encode(run_ids).decode()
+ADD_USAGE = (
+    "INSERT INTO usage (owner_id, day, runs, input_tokens, output_tokens, cost_micros) VALUES (?,?,?,?,?,?)"
+    " ON CONFLICT (owner_id, day) DO UPDATE SET runs = runs + excluded.runs,"
+    " input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens,"
+    " cost_micros = cost_micros + excluded.cost_micros"
+)
+
+
+class Ended(Protocol):
+    """An ended run, as far as its end brings something with it."""
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+
+    @property
+    def owner_id(self) -> str:
+        """Whose it is."""
+
+    @property
+    def terminal(self) -> bytes | None:
+        """The encoded ``data`` of its terminal entry."""
+
+
+def record_endings(connection: sqlite3.Connection, runs: Sequence[Ended], now_ms: int) -> None:
+    """Write what the ends of ``runs`` bring with them; their rows are written already."""
+    for run in runs:
+        if run.terminal is not None and (used := used_by(run.terminal)) is not None:
+            facts = (used.runs, used.input_tokens, used.output_tokens, used.cost_micros)
+            connection.execute(ADD_USAGE, (run.owner_id, day_of(now_ms), *facts))
+    ended = msgspec.json.encode([run.run_id for run in runs]).decode()
     connection.execute(TOUCH_THREADS, (now_ms, ended))
     connection.execute(NOTE_UNINDEXED, (ended,))
     for statement in (DELIVER_TO_WEBHOOKS, DELIVER_TO_STARTER):

@@ -23,6 +23,7 @@ from runwire.persistence.file_uses import check_files, note_uses
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.start_webhooks import note_webhook, secret_for
 from runwire.persistence.transaction import Head, Transaction, stored_limits
+from runwire.persistence.usage import BudgetGate
 from runwire.persistence.writer import Call, LogWriter
 from runwire.protocol.entries import outcome_data, state_data
 from runwire.runs.limits import QueueCounts, QueueLimits, admit
@@ -56,13 +57,20 @@ class SqlRunStore:
     """Implements ``contracts.run_store.RunStore``."""
 
     def __init__(
-        self, writer: LogWriter, readers: ReaderPool, claimer: Claimer, limits: QueueLimits, incarnation: str
+        self,
+        writer: LogWriter,
+        readers: ReaderPool,
+        claimer: Claimer,
+        limits: QueueLimits,
+        incarnation: str,
+        budgets: BudgetGate,
     ) -> None:
         self._writer = writer
         self._readers = readers
         self._claimer = claimer
         self._limits = limits
         self._incarnation = incarnation
+        self._budgets = budgets
 
     # Writing
 
@@ -98,6 +106,7 @@ class SqlRunStore:
             self._claimer.queued + sum(tx.created_by.values()),
         )
         admit(counts, self._limits)
+        self._budgets.check(tx, new.owner_id)
         secret = secret_for(tx, new) if new.webhook is not None else None
         tx.insert_run(new, self._claimer.ranks.next_rank(new.owner_id, new.priority))
         if new.file_ids:

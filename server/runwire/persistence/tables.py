@@ -169,6 +169,28 @@ class ScheduleRow(SQLModel, table=True):
     created_ms: int = Field(sa_type=_MS)
 
 
+class UsageRow(SQLModel, table=True):
+    """What a user's runs of one day (counted from 1 January 1970, UTC) have used, as they said at their ends."""
+
+    __tablename__ = "usage"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    owner_id: str = Field(primary_key=True)
+    day: int = Field(primary_key=True)
+    runs: int
+    input_tokens: int = Field(sa_type=BigInteger)
+    output_tokens: int = Field(sa_type=BigInteger)
+    cost_micros: int = Field(sa_type=BigInteger)
+
+
+class BudgetRow(SQLModel, table=True):
+    """A user's own budget for a period, in the server's place; NULL: no limit."""
+
+    __tablename__ = "budgets"
+    owner_id: str = Field(primary_key=True)
+    tokens: int | None = Field(default=None, sa_type=BigInteger)
+    cost_micros: int | None = Field(default=None, sa_type=BigInteger)
+
+
 class SearchTextRow(SQLModel, table=True):
     """What can be searched: the words of one run, or a title (``run_id`` is NULL). ``owner`` is the owner as one word
     of the index. Triggers of the migration keep the full-text table ``search_fts`` in step."""

@@ -247,7 +247,7 @@ class Transaction:
             self._connection.executemany(UPDATE_RUN, [_update_row(self.changed[run_id]) for run_id in self._dirty])
             self._dirty = set()
         if self._ended:
-            record_endings(self._connection, self._ended, self.now_ms)
+            record_endings(self._connection, [self.changed[run_id] for run_id in self._ended], self.now_ms)
             self._ended = []
 
     def published(self) -> list[Published]:

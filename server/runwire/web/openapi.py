@@ -28,6 +28,7 @@ from runwire.protocol.schema import commands_schema, documents, frames_schema
 from runwire.protocol.webhooks import AddWebhook
 from runwire.web.endpoints.login import Login
 from runwire.web.endpoints.threads import ChangeThread
+from runwire.web.endpoints.usage import SetBudget
 from runwire.web.routes import DOORS, Door
 
 _BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
@@ -36,6 +37,7 @@ _BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
     ("PATCH", "/v1/threads/{thread_id}"): ChangeThread,
     ("POST", "/v1/webhooks"): AddWebhook,
     ("POST", "/v1/schedules"): AddSchedule,
+    ("PUT", "/v1/budgets/{user_id}"): SetBudget,
     ("PATCH", "/v1/schedules/{schedule_id}"): ChangeSchedule,
     ("POST", "/v1/queue/pause"): PauseQueue,
     ("POST", "/v1/queue/resume"): PauseQueue,

@@ -33,6 +33,7 @@ from runwire.web.endpoints import (
     test_runs,
     threads,
     traversal,
+    usage,
     webhooks,
 )
 from runwire.web.endpoints.command_socket import command_socket
@@ -84,6 +85,10 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/v1/webhooks", webhooks.list_webhooks, Policy.USER),
     Door("DELETE", "/v1/webhooks/{webhook_id}", webhooks.delete_webhook, Policy.USER),
     Door("GET", "/v1/webhooks/{webhook_id}/deliveries", webhooks.list_deliveries, Policy.USER),
+    Door("GET", "/v1/usage", usage.get_usage, Policy.USER),
+    Door("GET", "/v1/budgets", usage.list_budgets, Policy.ADMIN),
+    Door("PUT", "/v1/budgets/{user_id}", usage.set_budget, Policy.ADMIN),
+    Door("DELETE", "/v1/budgets/{user_id}", usage.delete_budget, Policy.ADMIN),
     Door("POST", "/v1/schedules", schedules.add_schedule, Policy.USER),
     Door("GET", "/v1/schedules", schedules.list_schedules, Policy.USER),
     Door("GET", "/v1/schedules/{schedule_id}", schedules.get_schedule, Policy.USER),

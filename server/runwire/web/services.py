@@ -22,6 +22,7 @@ from runwire.contracts.files import FileStore
 from runwire.contracts.live_view import LiveViews
 from runwire.contracts.run_store import Created, RunStore
 from runwire.contracts.traversals import TraversalStore
+from runwire.contracts.usage import UsageStore
 from runwire.contracts.webhooks import WebhookStore
 from runwire.engine.answers import AnswerDesk
 from runwire.engine.bridge import AgentWebSocketBridge
@@ -64,6 +65,7 @@ class Services:
     files: FileStore
     webhooks: WebhookStore
     schedules: Schedules
+    usage: UsageStore
     check_webhook_url: Callable[[str], None]
     authenticator: Authenticator
     connections: Connections

@@ -36,6 +36,7 @@ from runwire_client.records import Agent, Health, Run, RunRecord, RunResult
 from runwire_client.schedules import Schedule
 from runwire_client.suites import Suite, SuiteMember, SuiteRun
 from runwire_client.timing import Clock, Timing
+from runwire_client.usage import Usage
 from runwire_client.webhooks import Delivery, Webhook
 
 __all__ = [
@@ -84,6 +85,7 @@ __all__ = [
     "TestRun",
     "TestStep",
     "Timing",
+    "Usage",
     "UserLoad",
     "Verdict",
     "Webhook",

@@ -27,6 +27,7 @@ from runwire_client.live_view import LiveView, Picture
 from runwire_client.queueing import QueueStatus
 from runwire_client.records import Run, RunRecord, RunResult
 from runwire_client.timing import Timing
+from runwire_client.usage import Usage
 
 T = TypeVar("T")
 
@@ -155,6 +156,10 @@ class Runwire:
     def browsers(self) -> dict[str, Any]:
         """Return the server's browsers, as AsyncRunwire.browsers does."""
         return self._wait(self._async.browsers())
+
+    def usage(self) -> Usage:
+        """Return what your ended runs have used, as AsyncRunwire.usage does."""
+        return self._wait(self._async.usage())
 
     @property
     def conversations(self) -> BlockingConversations:

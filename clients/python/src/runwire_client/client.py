@@ -42,6 +42,7 @@ from runwire_client.schedules import Schedules
 from runwire_client.socket_door import SocketDoor
 from runwire_client.suites import Suites
 from runwire_client.timing import Clock, Random, SystemClock, Timing
+from runwire_client.usage import Usage, read_usage
 from runwire_client.webhooks import Webhooks
 
 
@@ -352,6 +353,10 @@ class AsyncRunwire:
     async def browsers(self) -> dict[str, Any]:
         """Return the server's browsers: launches, reuse, errors, closes, memory. As :meth:`status`."""
         return _object(await self._http.get("/v1/browsers"), "browsers")
+
+    async def usage(self) -> Usage:
+        """Return what your ended runs have used in this period, and what they may."""
+        return read_usage(await self._http.get("/v1/usage"))
 
     async def health(self) -> Health:
         """Return whether the server lives and is ready; needs no token. Raises ConnectionFailed if nobody answers."""

@@ -71,6 +71,10 @@ class Fields:
         """Return an integer of at least 0, or None if absent or null."""
         return None if self.values.get(name) is None else self.whole(name)
 
+    def number(self, name: str) -> float:
+        """Return a number of at least 0 that is no time."""
+        return self.seconds(name)
+
     def seconds(self, name: str) -> float:
         """Return a number of at least 0."""
         value = self.values.get(name)
