@@ -71,6 +71,8 @@ async def test_c1_runs_of_one_user_and_of_one_agent_are_limited(make_server: Mak
         assert view["limits"]["running_per_user"] == 3
         limits = {one["agent"]: (one["running"], one["max_running"]) for one in view["agents"]}
         assert limits == {"narrow": (2, 2), "gated": (3, 4)}
+        agents = {one["name"]: one["max_running"] for one in (await ann.get("/v1/agents")).json()["data"]}
+        assert (agents["narrow"], agents["gated"], agents["echo"]) == (2, 4, 5)
         gate.open()
         for run_id in [*narrow, *gated, *bobs]:
             assert (await ended(server, run_id))["status"] == "SUCCEEDED"

@@ -59,6 +59,10 @@ class RunningLimits:
     per_user: int = 0
     per_agent: Mapping[str, int] = field(default_factory=dict)
 
+    def of_agent(self, agent: str) -> int:
+        """Return how many runs of ``agent`` may be executed at once, all things considered."""
+        return min(self.total, self.per_agent.get(agent, self.total))
+
 
 @dataclass(frozen=True, slots=True)
 class QueueCounts:

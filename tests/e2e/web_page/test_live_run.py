@@ -71,10 +71,21 @@ def test_f5_the_place_in_the_queue_is_shown(watched: Watched, server: PageServer
     busy = [server.start("scripted", {"steps": [{"sleep_s": 20}]}) for _ in range(5)]
     waiting = server.start("echo", "at last")
     page = open_run(watched, server, waiting)
-    expect(page.locator(".chip")).to_have_text(re.compile(r"1st of 1|Queued"))
+    expect(page.locator(".chip")).to_have_text(re.compile(r"^1st of 1"))
     for run_id in busy:
         server.call("POST", f"/v1/runs/{run_id}/cancel")
     expect(page.locator(".chip")).to_have_text("Done")
+
+
+def test_f5_what_holds_a_run_back_is_shown(watched: Watched, server: PageServer) -> None:
+    server.call("POST", "/v1/queue/pause")
+    try:
+        page = open_run(watched, server, server.start("echo", "at last"))
+        expect(page.locator(".run-title small")).to_contain_text("waits: the queue is paused by an operator")
+    finally:
+        server.call("POST", "/v1/queue/resume")
+    expect(page.locator(".chip")).to_have_text("Done")
+    expect(page.locator(".run-title small")).not_to_contain_text("waits")
 
 
 def test_the_status_line_speaks_little(watched: Watched, server: PageServer) -> None:

@@ -33,6 +33,7 @@ def agent_view(spec: AgentSpec, services: Services) -> dict[str, Any]:
         "version": spec.version,
         "retry": spec.retry,
         "limits": spec.limits,
+        "max_running": services.waiting.limits.of_agent(spec.name),
         "timeout_s": spec.timeout_s or services.settings.run_timeout_s,
         "available": reason is None,
     }

@@ -85,6 +85,6 @@ def _agent_view(services: Services, agent: str) -> dict[str, Any]:
         "agent": agent,
         "queued": state.queued_as.get(agent, 0),
         "running": state.running_as.get(agent, 0),
-        "max_running": min(limits.total, limits.per_agent.get(agent, limits.total)),
+        "max_running": limits.of_agent(agent),
         "blocked": services.waiting.places.blocked(agent),
     }
