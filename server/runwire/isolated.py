@@ -1,7 +1,7 @@
 """Puts a run's own process together: what ``wiring.py`` is for the server, this is for the fork server. Floor 7.
 
-Started as ``python -m runwire.isolated DESCRIPTOR`` with an environment of allowed names only; the first message on
-that socket says which agents to import and what a run may use. No secret of the server is in it.
+:func:`main` is called in a new interpreter with an environment of allowed names only; the first message on its socket
+says which agents to import and what a run may use. No secret of the server is in it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
@@ -108,18 +107,14 @@ def limits_of(settings: Settings) -> ProcessLimits:
         processes=settings.process_count,
         file_bytes=settings.process_file_bytes,
         open_files=settings.process_open_files,
-        output_bytes=settings.process_output_bytes,
+        output_bytes=min(settings.process_output_bytes, settings.artifact_bytes),
     )
 
 
 def environment_for(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the allowed part of ``environ``, and where this server finds its modules."""
-    allowed = {
-        name: value
-        for name, value in environ.items()
-        if any(fnmatchcase(name, pattern) for pattern in settings.process_environment)
-    }
-    return {**allowed, "PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path)}
+    """Return the allowed part of ``environ``."""
+    allowed = settings.process_environment
+    return {name: value for name, value in environ.items() if any(fnmatchcase(name, pattern) for pattern in allowed)}
 
 
 def main(descriptor: int) -> None:
@@ -145,7 +140,3 @@ def _prepare(config: ForkConfig, settings: Settings) -> Work:
         browsers=lambda sample_origin: BrowserSupport(settings, sample_origin).pool,
     )
     return partial(work, parts)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

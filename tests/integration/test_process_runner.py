@@ -88,7 +88,7 @@ async def test_a_run_has_its_own_process_session_folder_environment_and_limits(
     )
     seen = (await _ended(server, "surroundings"))["result"]
     assert seen["pid"] == seen["session"] != os.getpid()
-    expected = {"PATH", "MY_ALLOWED", "PYTHONPATH", "TMPDIR"}
+    expected = {"PATH", "MY_ALLOWED", "TMPDIR"}
     assert expected <= set(seen["environment"]) <= expected | {"LC_CTYPE"}, "LC_CTYPE is Python's own (PEP 538)"
     assert seen["folder"] == seen["temporary"]
     assert Path(seen["folder"]).parent == server.data.resolve() / "work"
@@ -183,6 +183,13 @@ async def test_output_is_kept_as_an_artifact(isolated: EmbeddedServer) -> None:
         end = await _ended(isolated, "prints", {"lines": 2})
         assert end["result"] == "printed"
         assert await _output(isolated, http, end["run_id"]) == "line 0\nline 1\nto standard error\n"
+
+
+async def test_no_room_for_its_output_is_not_the_agents_fault(isolated: EmbeddedServer) -> None:
+    async with isolated.http() as http:
+        run_id = await start(http, "prints", {"lines": 2}, limits={"artifact_bytes": 5})
+        assert (await ended(isolated, run_id))["status"] == "SUCCEEDED"
+        assert (await http.get(f"/v1/runs/{run_id}/artifacts")).json()["data"] == []
 
 
 async def test_a_flood_of_output_is_drained_and_bounded(isolated: EmbeddedServer) -> None:

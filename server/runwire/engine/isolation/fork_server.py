@@ -19,7 +19,7 @@ import structlog
 
 from runwire.engine.isolation.guard import Work, guard
 from runwire.engine.isolation.limits import ProcessLimits
-from runwire.engine.isolation.linux import adopt_orphans, die_with_parent
+from runwire.engine.isolation.linux import adopt_orphans, die_with_parent, name_process
 from runwire.engine.isolation.messages import NotStarted, frame
 from runwire.engine.isolation.process_tree import children, descendants, kill_all
 
@@ -37,6 +37,7 @@ def serve(server: int, requests: socket.socket, limits: ProcessLimits, prepare: 
     """
     die_with_parent(server, signal.SIGTERM)
     adopt_orphans()
+    name_process("runwire-forks")
     work: Work | None = None
     why = ""
     try:

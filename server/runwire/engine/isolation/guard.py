@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from runwire.engine.isolation.limits import ProcessLimits
-from runwire.engine.isolation.linux import adopt_orphans, die_with_parent
+from runwire.engine.isolation.linux import adopt_orphans, die_with_parent, name_process
 from runwire.engine.isolation.messages import FrameReader, Gone, Message, Signal, Started, frame
 from runwire.engine.isolation.process_tree import descendants, kill_all, use_of
 
@@ -47,6 +47,7 @@ def guard(parent: int, link: socket.socket, control: socket.socket, limits: Proc
     if select.select([control], [], [], 0)[0] and not control.recv(1, socket.MSG_PEEK):
         return  # the start was given up before it began
     adopt_orphans()
+    name_process("runwire-guard")
     output, written = os.pipe()
     wake, woken = socket.socketpair()
     wake.setblocking(False)
@@ -75,6 +76,7 @@ def _become_worker(guard_pid: int, link: socket.socket, written: int, work: Work
     """Leave the guard's session, signals and descriptors behind and do the work."""
     try:
         os.setsid()
+        name_process("runwire-run")
         die_with_parent(guard_pid, signal.SIGKILL)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         nothing = os.open(os.devnull, os.O_RDONLY)

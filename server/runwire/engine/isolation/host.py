@@ -27,6 +27,10 @@ RESTART_S = 0.5
 """Pause before a fork server that has ended is started again."""
 
 
+_PROGRAM = "import sys; sys.path[:] = sys.argv[2:]; from {module} import main; main(int(sys.argv[1]))"
+"""Finds modules where the server does; as ``PYTHONPATH`` that would reach every program that an agent starts."""
+
+
 class NoForkServer(WorldError):
     """No process can be started."""
 
@@ -44,10 +48,10 @@ class ForkServerHost:
     """Implements :class:`Launcher` by a fork server of its own."""
 
     def __init__(self, module: str, config: bytes, environment: Mapping[str, str]) -> None:
-        """``module`` is what ``python -m`` runs, with the number of the request socket as its argument; ``config`` is
-        the first thing it reads there; ``environment`` is all that it and its runs see of the server's.
+        """``module`` has a ``main``, called with the number of the request socket; ``config`` is the first thing that
+        it reads there; ``environment`` is all that it and its runs see of the server's.
         """
-        self._command = (sys.executable, "-P", "-m", module)
+        self._program = _PROGRAM.format(module=module)
         self._config = config
         self._environment = dict(environment)
         self._changed = threading.Condition(threading.Lock())
@@ -113,7 +117,7 @@ class ForkServerHost:
             ours.settimeout(LAUNCH_S)
             with its:
                 self._process = subprocess.Popen(
-                    (*self._command, str(its.fileno())),
+                    (sys.executable, "-P", "-c", self._program, str(its.fileno()), *sys.path),
                     env=self._environment,
                     stdin=subprocess.DEVNULL,
                     pass_fds=(its.fileno(),),

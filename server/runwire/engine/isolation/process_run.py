@@ -97,14 +97,22 @@ def isolated_instance(
     parts: ProcessParts, claimed: ClaimedRun, limits: RunLimits, stop: StopToken, emitter: UserWebSocketEmitter
 ) -> AgentInstance:
     """Return what a runner calls in the agent's place; the agent itself is made in the run's process."""
-    return AgentInstance(ProcessRun(parts, claimed, limits, stop).call, AgentStyle.COROUTINE, emitter)
+    return AgentInstance(ProcessRun(parts, claimed, limits, stop, emitter).call, AgentStyle.COROUTINE, emitter)
 
 
 class ProcessRun:
     """One attempt. :meth:`call` is called as an agent would be."""
 
-    def __init__(self, parts: ProcessParts, claimed: ClaimedRun, limits: RunLimits, stop: StopToken) -> None:
+    def __init__(
+        self,
+        parts: ProcessParts,
+        claimed: ClaimedRun,
+        limits: RunLimits,
+        stop: StopToken,
+        emitter: UserWebSocketEmitter,
+    ) -> None:
         self._parts = parts
+        self._emitter = emitter
         self._claimed = claimed
         self._limits = limits
         self._stop = stop
@@ -203,7 +211,7 @@ class ProcessRun:
         """Take what the worker says to its last word; whatever keeps it alive behind that is killed."""
         try:
             await self._take_all()
-        except RunwireError as error:  # refused, or no message: this ends the run
+        except Exception as error:  # the edge to the agent's process: whatever it was, it ends the run
             self._failure = self._failure or error
             self._control.send(Signal("kill"))
         heard.set()
@@ -241,7 +249,7 @@ class ProcessRun:
     async def _say(self, data: bytes) -> None:
         try:
             event = msgspec.json.decode(data)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PipeBroken(f"the run's process has sent an event that is no JSON: {error}; it was killed") from error
         await self._context.emit(event)
         if event["type"] == "TEXT_MESSAGE_START":
@@ -282,6 +290,9 @@ class ProcessRun:
             told = told_error(error)
         except (TypeError, msgspec.ValidationError) as error:  # arguments that the contexts would never send
             told = told_error(InvalidInput(f"{asked.service[:60]}: {error}"))
+        except Exception:  # the edge of one call: the worker is answered, whatever it was
+            log.exception("run.call_failed", run_id=self._claimed.run_id, service=asked.service[:60])
+            told = told_error(InternalError(f"{asked.service[:60]}: the server's log says why"))
         try:
             self._link.send(Answered(asked.id, value, told))
         except PipeBroken as error:
@@ -330,7 +341,10 @@ class ProcessRun:
                 await asyncio.wait((work,), timeout=rung_s if name == "term" else None)
 
     async def _close_up(self, gone: Gone) -> None:
-        """Say what the worker can say no longer: the end of an open message, and its output as an artifact."""
+        """Say what the worker can say no longer: the end of an open message, and its output as an artifact. That there
+        is no room for them is not the agent's fault.
+        """
+        exceeded = self._emitter.exceeded
         try:
             if self._open_message is not None:
                 await self._context.emit({"type": "TEXT_MESSAGE_END", "messageId": self._open_message})
@@ -340,6 +354,7 @@ class ProcessRun:
                 )
         except RunwireError as error:  # a failed clean-up changes no outcome
             log.warning("run.output_not_kept", run_id=self._claimed.run_id, error=str(error))
+            self._emitter.exceeded = exceeded
 
     def _told(self, gone: Gone) -> AgentResult:
         """Return what the agent returned or raise what ended it."""
