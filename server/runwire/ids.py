@@ -8,6 +8,7 @@ operating system's randomness: hashing time, counter and fingerprint besides, as
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -20,7 +21,10 @@ _CLIENT_RUN_ID = re.compile(r"[a-z0-9]{8,64}")
 
 def new_id() -> str:
     """Return a fresh id: 123 random bits."""
-    number = int.from_bytes(os.urandom(18), "big")
+    return _spelled(int.from_bytes(os.urandom(18), "big"))
+
+
+def _spelled(number: int) -> str:
     number, first = divmod(number, 26)
     characters = [_LETTERS[first]]
     for _ in range(ID_LENGTH - 1):
@@ -32,6 +36,12 @@ def new_id() -> str:
 def is_client_run_id(value: str) -> bool:
     """Return whether a client may use ``value`` as its run id: ``[a-z0-9]{8,64}`` (protocol, L7)."""
     return _CLIENT_RUN_ID.fullmatch(value) is not None
+
+
+def id_from(*parts: str) -> str:
+    """Return the id, of the same form, that these parts always give."""
+    number = int.from_bytes(hashlib.sha256("\x00".join(parts).encode()).digest()[:18], "big")
+    return _spelled(number)
 
 
 def new_secret(prefix: str) -> str:

@@ -67,6 +67,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     ] = 86_400.0
     inbox_messages: Annotated[Count, Meta(description="messages that wait in one thread until a run takes them")] = 100
     inbox_bytes: Annotated[Bytes, Meta(description="sum of the messages that wait in one thread, bytes")] = 262_144
+    children_per_run: Annotated[Count, Meta(description="runs that one run may start")] = 100
+    child_depth: Annotated[Count, Meta(description="how deep runs may start runs that start runs")] = 3
     cancel_grace_s: Annotated[Seconds, Meta(description="time that a cancelled run has to stop by itself, seconds")] = (
         5.0
     )

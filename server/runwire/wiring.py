@@ -41,12 +41,13 @@ from runwire.engine.lease_keeper import LeaseKeeper
 from runwire.engine.presence import DisconnectWatch
 from runwire.engine.questions import QuestionServices
 from runwire.engine.recovery import Reaper
+from runwire.engine.run_ends import RunEnds
 from runwire.engine.saved_tests import SavedTests
 from runwire.engine.schedules import Schedules
 from runwire.engine.steering import Steering
 from runwire.engine.take_over import TakeOver
 from runwire.engine.thread_ceiling import ThreadCeiling
-from runwire.engine.user_engine import EngineParts
+from runwire.engine.user_engine import EngineParts, child_context
 from runwire.engine.waiting import Waiting, build_waiting
 from runwire.engine.webhook_sender import WebhookSender
 from runwire.engine.webhooks import WebhookDelivery
@@ -77,7 +78,7 @@ from runwire.persistence.writer import LogWriter
 from runwire.protocol.addresses import Allowed, allowed_by
 from runwire.protocol.codec import encode_event
 from runwire.protocol.webhooks import check_url
-from runwire.runs.limits import QueueLimits, RunningLimits, limits_of_server
+from runwire.runs.limits import FamilyLimits, QueueLimits, RunningLimits, limits_of_server
 from runwire.runs.state import RunStatus
 from runwire.runs.usage import MICROS, Budget, Period
 from runwire.settings import Settings
@@ -256,7 +257,8 @@ def open_storage(
     budgets = BudgetGate(budget_of(settings), Period(settings.budget_period))
     with engine.connect() as connection:
         budgets.restore(connection)
-    store = SqlRunStore(writer, readers, claimer, limits, incarnation, budgets)
+    family = FamilyLimits(settings.children_per_run, settings.child_depth)
+    store = SqlRunStore(writer, readers, claimer, limits, family, incarnation, budgets)
     artifacts_folder = data_folder.artifacts_folder(settings.data_path)
     traversals = DiskTraversalStore(settings.data_path, read_engine)
     file_limits = FileLimits(settings.file_bytes, settings.user_files, settings.user_file_bytes)
@@ -301,7 +303,7 @@ def build_execution(
     processes: ProcessParts | None,
 ) -> Execution:
     """Return what executes runs, connected to the bridge; on the loop that it will work with."""
-    loop, store, bells = asyncio.get_running_loop(), storage.store, Doorbells()
+    loop, store, bells, ends = asyncio.get_running_loop(), storage.store, Doorbells(), RunEnds()
     ceiling = ThreadCeiling(
         settings.stuck_threads_most,
         stuck=lambda: dispatcher.stuck_threads,
@@ -311,9 +313,18 @@ def build_execution(
         store=store,
         agents=agents,
         services=RunServices(storage.artifacts, storage.traversals, storage.files, browsers.pool),
-        family=FamilyServices(LoopCaller(loop), store, storage.event_log),
         questions=QuestionServices(
             storage.inbox, storage.messages, storage.steps, bells, clock, settings.input_timeout_s
+        ),
+        family=FamilyServices(
+            server=LoopCaller(loop),
+            store=store,
+            event_log=storage.event_log,
+            ends=ends,
+            start=lambda parent, command: engines.create_for_user(child_context(parent, command)).start_child(
+                command, parent
+            ),
+            idle=lambda: dispatcher.idle,
         ),
         run_timeout_s=settings.run_timeout_s,
         cleanup_timeout_s=settings.cleanup_timeout_s,
@@ -384,6 +395,7 @@ def build_execution(
     reaper = Reaper(store, agents.registry.recoverable)
     bridge.connect(dispatcher.dispatch)
     bridge.observe(dispatcher.on_published)
+    bridge.observe(ends.on_published)
     bridge.observe(presence.on_published)
     bridge.observe(take_over.on_published)
     bridge.observe(conversations.on_published)

@@ -84,6 +84,7 @@ def test_the_reason_of_a_stop_decides_the_end() -> None:
         StopReason.TIMEOUT: (RunStatus.FAILED, "timeout"),
         StopReason.DRAIN: (RunStatus.FAILED, "interrupted"),
         StopReason.LIMIT: (RunStatus.FAILED, "limit_exceeded"),
+        StopReason.PARENT: (RunStatus.CANCELLED, "parent"),
     }
     assert outcome_of_stop(StopToken()) is None
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from runwire.contracts.artifacts import RunArtifacts
 from runwire.contracts.browser import BrowserPool
-from runwire.contracts.family import ForkedRun, SyncForkedRun
+from runwire.contracts.family import ChildOutcome, ChildRun, ForkedRun, SyncChildRun, SyncForkedRun
 from runwire.contracts.files import RunFiles, SyncRunFiles
 from runwire.contracts.steering import RunInbox, SyncRunInbox
 from runwire.contracts.traversals import RunTraversal
@@ -72,6 +72,17 @@ class Approval:
     approved: bool
     edited_arguments: dict[str, Any] | None = None
     comment: str | None = None
+
+
+class ChildFailed(AgentFailure):
+    """A child run has not succeeded; uncaught, it ends the parent FAILED ``child_failed``. ``outcome`` tells more."""
+
+    def __init__(self, outcome: ChildOutcome) -> None:
+        error = outcome.error
+        why = f": {error.code}: {error.message}" if error is not None else ""
+        message = f"the run {outcome.run_id} of {outcome.agent!r} is {outcome.status}{why}"
+        super().__init__(message, code="child_failed", retryable=error is not None and error.retryable)
+        self.outcome = outcome
 
 
 class RunFacts(Protocol):
@@ -137,6 +148,37 @@ class RunContext(RunFacts, Protocol):
     async def progress(self, done: int, total: int | None = None, label: str = "") -> None:
         """Publish how far the run is: ``done`` of ``total`` units (None: unknown)."""
 
+    async def start(
+        self,
+        agent: str,
+        input: Any = None,
+        *,
+        key: str | None = None,
+        priority: str = "normal",
+        timeout_s: float | None = None,
+        limits: Mapping[str, float] | None = None,
+    ) -> ChildRun:
+        """Start another run of the same owner, in the same conversation; it is stored when this returns.
+
+        It is cancelled when this run is cancelled or fails, and goes on if this one succeeds without waiting for it.
+
+        Args:
+            agent: the agent's name.
+            input: any JSON value that the agent's input schema allows.
+            key: what this child is for, unique within the run: a later attempt then gets the child that an earlier one
+                has started, instead of another.
+            priority: ``high``, ``normal`` or ``low``.
+            timeout_s: seconds that it may be RUNNING.
+            limits: what it may use, as in a start command.
+
+        Raises:
+            InvalidInput: unknown agent, or input that it refuses.
+            LimitExceeded: this run has started as many as it may, or descends from too many.
+            Conflict: this run has been asked to stop.
+            OverCapacity: too many runs wait.
+            RunIdTaken: the key named another child before.
+        """
+
     async def flush(self) -> int:
         """Return the last committed ``seq`` once everything emitted so far is committed."""
 
@@ -195,6 +237,18 @@ class RunContext(RunFacts, Protocol):
 
 class SyncRunContext(RunFacts, Protocol):
     """The same for a plain function: each call blocks the run's own thread, and nobody else."""
+
+    def start(
+        self,
+        agent: str,
+        input: Any = None,
+        *,
+        key: str | None = None,
+        priority: str = "normal",
+        timeout_s: float | None = None,
+        limits: Mapping[str, float] | None = None,
+    ) -> SyncChildRun:
+        """Start another run; see :meth:`RunContext.start`."""
 
     @property
     def files(self) -> SyncRunFiles:

@@ -32,6 +32,7 @@ class RunFilter:
     agent: str | None = None
     thread_id: str | None = None
     task_id: str | None = None
+    parent_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,15 @@ class RunStore(Protocol):
         A lost fence is no error: somebody else has ended the run (protocol, L5). What ``appender`` was given before is
         stored before; should that have failed, the run ends FAILED ``storage_unavailable`` instead of hiding the loss.
         """
+
+    def wait_for_child(self, parent_id: str, fence: int, child_id: str, wait_id: str) -> None:
+        """Note that a held run waits for its child, which may then be executed on its slot; any thread.
+
+        ``wait_id`` names this wait for :meth:`leave_child`.
+        """
+
+    def leave_child(self, parent_id: str, wait_id: str) -> None:
+        """Note that the wait is over; any thread."""
 
     def retry(
         self, run_id: str, fence: int, outcome: Outcome, delay_s: float, appender: RunAppender | None = None

@@ -16,6 +16,7 @@ class StopReason(StrEnum):
     TIMEOUT = "timeout"
     DRAIN = "drain"
     LIMIT = "limit"
+    PARENT = "parent"
 
 
 class StopToken:

@@ -5,9 +5,10 @@ thread.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from runwire.contracts.agent import Event
 from runwire.contracts.artifacts import Artifact, ArtifactSaver
@@ -15,6 +16,7 @@ from runwire.contracts.browser import BrowserPool
 from runwire.contracts.files import FileFinder
 from runwire.contracts.traversals import TraversalSaver
 from runwire.engine.cancellation import StopToken
+from runwire.engine.children import BlockingChildRun, LiveChildRun, wish_for
 from runwire.engine.dialogue import BlockingDialogue, LiveDialogue
 from runwire.engine.emitter import UserWebSocketEmitter
 from runwire.engine.family import Family
@@ -184,6 +186,20 @@ class LiveRunContext(LiveDialogue, _Facts):
         """Publish how far the run is."""
         await self.emit(self._progress_event(done, total, label))
 
+    async def start(
+        self,
+        agent: str,
+        input: Any = None,
+        *,
+        key: str | None = None,
+        priority: str = "normal",
+        timeout_s: float | None = None,
+        limits: Mapping[str, float] | None = None,
+    ) -> LiveChildRun:
+        """Start another run; see the contract."""
+        wish = wish_for(agent, input, key, priority, timeout_s, limits)
+        return LiveChildRun(await self.family.ask("family.start", **wish), self.family)
+
     async def flush(self) -> int:
         """Return the last committed ``seq`` once everything emitted so far is committed."""
         return await self._emitter.appender.flush()
@@ -270,6 +286,20 @@ class BlockingRunContext(BlockingDialogue, _Facts):
     def progress(self, done: int, total: int | None = None, label: str = "") -> None:
         """Publish how far the run is."""
         self.emit(self._progress_event(done, total, label))
+
+    def start(
+        self,
+        agent: str,
+        input: Any = None,
+        *,
+        key: str | None = None,
+        priority: str = "normal",
+        timeout_s: float | None = None,
+        limits: Mapping[str, float] | None = None,
+    ) -> BlockingChildRun:
+        """Start another run; see the contract."""
+        wish = wish_for(agent, input, key, priority, timeout_s, limits)
+        return BlockingChildRun(self._family.ask_blocking("family.start", **wish), self._family)
 
     def flush(self) -> int:
         """Return the last committed ``seq`` once everything emitted so far is committed."""

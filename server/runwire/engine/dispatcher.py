@@ -153,6 +153,8 @@ class ThreadDispatcher:
         """Forget a run that is held no longer; the bridge calls this with every commit."""
         if self.idle:
             self.idle.on_published(published)
+        if published.ended and published.status is not RunStatus.SUCCEEDED:
+            self._stop_children(published.run_id)
         if published.status in ACTIVE:
             if published.status is RunStatus.WAITING or self._waiting:
                 self._keep_time(published)
@@ -270,6 +272,11 @@ class ThreadDispatcher:
     def _patience_s(self, active: _Active) -> float:
         given = active.assignment.give_up_s
         return self._cancel_grace_s if given is None else given
+
+    def _stop_children(self, run_id: str) -> None:
+        for active in tuple(self._active.values()):
+            if active.assignment.claimed.parent_id == run_id:
+                self._stop(active, StopReason.PARENT)
 
     def _give_up(self, active: _Active) -> None:
         """Write the truth about a run whose thread does not stop, and do without that thread."""

@@ -11,16 +11,23 @@ from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
+
 from runwire.contracts.actors import User
 from runwire.contracts.event_log import EventLog
-from runwire.contracts.run_store import RunStore
+from runwire.contracts.run_store import Created, RunStore
 from runwire.engine.cancellation import StopToken
+from runwire.engine.idle_watch import IdleWatch
+from runwire.engine.run_ends import RunEnds
 from runwire.errors import NotFound
+from runwire.ids import id_from, new_id
+from runwire.protocol.commands import StartRun, convert
 from runwire.runs.record import ClaimedRun
 from runwire.threads import LoopCaller
 
 PAGE_ENTRIES = 256
 PAGE_BYTES = 1_048_576
+FAMILY_SERVICES = ("family.page", "family.start", "family.outcome")
 
 
 class Family(Protocol):
@@ -40,6 +47,10 @@ class FamilyServices:
     server: LoopCaller
     store: RunStore
     event_log: EventLog
+    ends: RunEnds
+    start: Callable[[ClaimedRun, StartRun], Coroutine[Any, Any, Created]]
+    """Starts a child of a run that is executed here."""
+    idle: Callable[[], IdleWatch]
 
 
 class AttemptFamily:
@@ -71,9 +82,34 @@ class AttemptFamily:
 
     @property
     def _served(self) -> dict[str, Callable[..., Coroutine[Any, Any, Any]]]:
-        return {"family.page": self._page}
+        return dict(zip(FAMILY_SERVICES, (self._page, self._start, self._outcome), strict=True))
 
     # On the server's loop
+
+    async def _start(self, command: dict[str, Any], key: str | None) -> str:
+        """Start a child and return its id."""
+        if key is not None:
+            command = {**command, "run_id": id_from("child", self._claimed.run_id, key)}
+        return (await self._services.start(self._claimed, convert(command, StartRun))).run.run_id
+
+    async def _outcome(self, run_id: str) -> dict[str, Any]:
+        """Wait for the end of a child and return how it ended."""
+        store, parent, owner = self._services.store, self._claimed, User(self._claimed.owner_id)
+        with self._services.ends.expected(run_id) as ended:
+            record = (await store.get(run_id, owner)).record
+            if record.parent_id != parent.run_id:
+                raise NotFound(f"the run {run_id[:64]} is no child of this one")
+            if not record.ended:
+                wait_id = new_id()
+                store.wait_for_child(parent.run_id, parent.fence, run_id, wait_id)
+                try:
+                    with self._services.idle().waiting(parent.run_id):
+                        await ended
+                finally:
+                    store.leave_child(parent.run_id, wait_id)
+                record = (await store.get(run_id, owner)).record
+        ending = msgspec.json.decode(record.terminal or b"{}")
+        return {**ending, "run_id": record.id, "agent": record.agent}
 
     async def _page(self, after: int) -> list[bytes]:
         """Return the entries behind ``after`` of the run that this one is a fork of, as they are stored."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from runwire.contracts.event_log import Published
@@ -17,6 +18,7 @@ class _Watched:
     spoke_at: float
     timer: asyncio.TimerHandle
     counting: bool = True
+    waits: int = 0
     held: bool = False
 
 
@@ -56,6 +58,20 @@ class IdleWatch:
         if watched is not None:
             watched.held, watched.spoke_at = held, self._loop.time()
 
+    @contextmanager
+    def waiting(self, run_id: str) -> Iterator[None]:
+        """Do not count for the time of the block, in which the run waits for another one."""
+        watched = self._watched.get(run_id)
+        if watched is None:
+            yield
+            return
+        watched.waits += 1
+        try:
+            yield
+        finally:
+            watched.waits -= 1
+            watched.spoke_at = self._loop.time()
+
     def _forget(self, run_id: str) -> None:
         watched = self._watched.pop(run_id, None)
         if watched is not None:
@@ -63,7 +79,7 @@ class IdleWatch:
 
     def _look(self, run_id: str) -> None:
         watched = self._watched[run_id]
-        if watched.held or not watched.counting:
+        if watched.held or watched.waits or not watched.counting:
             watched.spoke_at = self._loop.time()
         left_s = watched.spoke_at + watched.limit_s - self._loop.time()
         if left_s > 0:

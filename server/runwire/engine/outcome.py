@@ -24,6 +24,8 @@ def outcome_of_stop(stop: StopToken) -> Outcome | None:
     """Return the outcome that a request to stop has decided, or None."""
     if stop.reason is StopReason.CANCEL:
         return Outcome(RunStatus.CANCELLED, reason="requested")
+    if stop.reason is StopReason.PARENT:
+        return Outcome(RunStatus.CANCELLED, reason="parent")
     if stop.reason is StopReason.TIMEOUT:
         return Outcome.failed("timeout", "the run exceeded its time limit", limit="timeout_s")
     if stop.reason is StopReason.LIMIT:

@@ -7,7 +7,7 @@ values together; the closures in it run on the run's own thread.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from runwire.engine.isolation.process_run import KILL_S, ProcessParts, isolated_
 from runwire.engine.questions import AttemptQuestions, QuestionServices
 from runwire.engine.runner import Assignment
 from runwire.errors import ExecutionEngineFactoryError, InvalidInput
-from runwire.ids import new_epoch_part
+from runwire.ids import new_epoch_part, new_id
 from runwire.protocol.codec import decode_body, encode_value
 from runwire.protocol.commands import RetryRun, StartRun
 from runwire.protocol.references import file_ids_in
@@ -57,6 +57,11 @@ class UserExecutionContext:
         for name in ("user_id", "thread_id", "run_id"):
             if not getattr(self, name):
                 raise ExecutionEngineFactoryError(f"UserExecutionContext needs a {name}")
+
+
+def child_context(parent: ClaimedRun, command: StartRun) -> UserExecutionContext:
+    """Return who executes what for a run that ``parent`` starts: the same owner, in the same conversation."""
+    return UserExecutionContext(parent.owner_id, parent.thread_id, command.run_id or new_id())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,15 @@ class UserExecutionEngine:
         prepare = partial(self.prepare, command, actor, encoded)
         new = await asyncio.to_thread(prepare) if len(encoded) >= LONG_INPUT_BYTES else prepare()
         return await self._parts.store.create(new, actor)
+
+    async def start_child(self, command: StartRun, parent: ClaimedRun) -> Created:
+        """The same for a run that another one starts, on behalf of its owner. Raises as :meth:`start`, and what
+        ``seats.admit_child`` raises.
+        """
+        owner = User(parent.owner_id)
+        prepared = await asyncio.to_thread(self.prepare, command, owner)
+        new = replace(prepared, thread_from_client=True, parent_id=parent.run_id, parent_fence=parent.fence)
+        return await self._parts.store.create(new, owner)
 
     def prepare(self, command: StartRun, actor: User, encoded: bytes | None = None) -> NewRun:
         """Check the command and return the run to be stored; any thread. ``encoded`` is its input, if that has been

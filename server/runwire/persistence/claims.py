@@ -16,6 +16,7 @@ from runwire.clock import Clock
 from runwire.contracts.admission import Admission
 from runwire.persistence.backoff import Backoff
 from runwire.persistence.lanes import Lane, Lanes, Place
+from runwire.persistence.seats import Seats
 from runwire.persistence.slots import ReturningRuns
 from runwire.persistence.transaction import Head, Transaction, stored_limits
 from runwire.protocol.entries import state_data
@@ -69,6 +70,7 @@ class Claimer:
         self._waiting = 0
         self._lanes = Lanes()
         self._returning = ReturningRuns()
+        self.seats = Seats()
         self._pauses = Pauses()
         self._stopped = False
         self._look = True
@@ -132,6 +134,19 @@ class Claimer:
         self._note_waiting(tx)
         if may_look and self._tally.queued and self._tally.running < self._limits.total:
             self._start_heads(tx, pauses)
+        if may_look and self.seats:
+            self._start_guests(tx, pauses)
+
+    def _start_guests(self, tx: Transaction, pauses: Pauses) -> None:
+        """Start children on the slots of parents that wait for them."""
+        for child_id in list(self.seats.next_guests(tx)):
+            tx.flush()
+            row = tx.run(SELECT_WAITING, (child_id,)).fetchone()
+            if row is not None and not pauses.hold(row[1]) and self._admits(row[1]):
+                place = self._start_row(tx, row, guest=True)
+                if self._lanes.head(place[0]) == place[1]:
+                    tx.flush()
+                    self._replace(tx, *place)
 
     def _count(self, tx: Transaction, moved: dict[str, RunStatus | None]) -> None:
         for run_id, before in moved.items():
@@ -177,11 +192,12 @@ class Claimer:
                 self._start_row(tx, row)
             self._replace(tx, lane, place)
 
-    def _start_row(self, tx: Transaction, row: Any) -> None:
+    def _start_row(self, tx: Transaction, row: Any, *, guest: bool = False) -> tuple[Lane, Place]:
         thread_id, agent, body, timeout_s, priority, *facts, cancel_ms, limits, parent_id, retry_of, from_seq = row
         head = tx.adopt(queued_head(thread_id, agent, *facts, cancel_ms=cancel_ms))
         terms = stored_limits(limits), parent_id, retry_of, from_seq
-        self._start(tx, head, body, timeout_s, Priority(priority), terms)
+        self._start(tx, head, body, timeout_s, Priority(priority), terms, guest=guest)
+        return (head.owner_id, head.agent), (head.rank, head.run_id)
 
     def _replace(self, tx: Transaction, lane: Lane, place: Place) -> None:
         """Put the next run of a lane in the place of its head. What ``tx`` has started and not written yet lies before
@@ -198,9 +214,11 @@ class Claimer:
         timeout_s: float,
         priority: Priority,
         terms: tuple[RunLimits | None, str | None, str | None, int | None],
+        *,
+        guest: bool = False,
     ) -> None:
         data = state_data(RunStatus.RUNNING, head.attempt)
-        tx.move(head, RunStatus.RUNNING, data, started_ms=tx.now_ms, worker_id=self._worker_id)
+        tx.move(head, RunStatus.RUNNING, data, started_ms=tx.now_ms, worker_id=self._worker_id, guest=guest)
         self._count(tx, {head.run_id: RunStatus.QUEUED})
         facts = head.run_id, head.owner_id, head.thread_id, head.agent, body, head.attempt, head.fence, timeout_s
         claimed = ClaimedRun(*facts, *terms)

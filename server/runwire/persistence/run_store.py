@@ -21,12 +21,13 @@ from runwire.errors import FenceLost, InvalidInput, NotFound, RunIdTaken
 from runwire.persistence.claims import Claimer
 from runwire.persistence.file_uses import check_files, note_uses
 from runwire.persistence.reader import ReaderPool
+from runwire.persistence.seats import admit_child
 from runwire.persistence.start_webhooks import note_webhook, secret_for
 from runwire.persistence.transaction import Head, Transaction, stored_limits
 from runwire.persistence.usage import BudgetGate
 from runwire.persistence.writer import Call, LogWriter
 from runwire.protocol.entries import outcome_data, state_data
-from runwire.runs.limits import QueueCounts, QueueLimits, admit
+from runwire.runs.limits import FamilyLimits, QueueCounts, QueueLimits, admit
 from runwire.runs.record import NewRun, Outcome, RunError, RunRecord
 from runwire.runs.state import TERMINAL, Priority, RunStatus
 from runwire.threads import LoopReply
@@ -62,6 +63,7 @@ class SqlRunStore:
         readers: ReaderPool,
         claimer: Claimer,
         limits: QueueLimits,
+        family: FamilyLimits,
         incarnation: str,
         budgets: BudgetGate,
     ) -> None:
@@ -69,6 +71,7 @@ class SqlRunStore:
         self._readers = readers
         self._claimer = claimer
         self._limits = limits
+        self._family = family
         self._incarnation = incarnation
         self._budgets = budgets
 
@@ -107,6 +110,8 @@ class SqlRunStore:
         )
         admit(counts, self._limits)
         self._budgets.check(tx, new.owner_id)
+        if new.parent_id is not None:
+            admit_child(tx, new, self._family)
         secret = secret_for(tx, new) if new.webhook is not None else None
         tx.insert_run(new, self._claimer.ranks.next_rank(new.owner_id, new.priority))
         if new.file_ids:
@@ -153,6 +158,16 @@ class SqlRunStore:
     async def request_cancel(self, run: OwnedRun) -> RunStatus:
         """Store the wish to cancel; see the contract."""
         return await self._write(partial(request_cancel, run.run_id))
+
+    def wait_for_child(self, parent_id: str, fence: int, child_id: str, wait_id: str) -> None:
+        """Note that a run waits for its child; see the contract."""
+        apply = partial(self._claimer.seats.wait, parent_id=parent_id, fence=fence, child_id=child_id, wait_id=wait_id)
+        self._writer.submit(Call(apply, partial(_log_wait, parent_id)))
+
+    def leave_child(self, parent_id: str, wait_id: str) -> None:
+        """Note that it waits no longer; see the contract."""
+        apply = partial(self._claimer.seats.leave, parent_id=parent_id, wait_id=wait_id)
+        self._writer.submit(Call(apply, partial(_log_wait, parent_id), patient=True))
 
     def finish(self, run_id: str, fence: int, outcome: Outcome, appender: RunAppender | None = None) -> None:
         """Write the terminal state; see the contract."""
@@ -259,7 +274,8 @@ class SqlRunStore:
 
     def _list(self, connection: sa.Connection, actor: User, wanted: RunFilter) -> Page:
         where, values = ["owner_id = ?"], [actor.id]
-        for column, value in (("status", wanted.status), ("agent", wanted.agent), ("thread_id", wanted.thread_id)):
+        for column in ("status", "agent", "thread_id", "parent_id"):
+            value = getattr(wanted, column)
             if value is not None:
                 where.append(f"{column} = ?")
                 values.append(str(value))
@@ -302,6 +318,7 @@ def request_cancel(run_id: str, tx: Transaction) -> RunStatus:
     if head.status is RunStatus.QUEUED:
         data = state_data(RunStatus.CANCELLED, head.attempt, reason="requested")
         return tx.move(head, RunStatus.CANCELLED, data, cancel_requested_ms=tx.now_ms).status
+    tx.fallen.append(run_id)
     return tx.update(head, cancel_requested_ms=tx.now_ms).status
 
 
@@ -318,6 +335,11 @@ def _finish(
     if head.status is RunStatus.WAITING and outcome.status is RunStatus.SUCCEEDED:  # it left a question behind
         head = tx.move(head, RunStatus.RUNNING, state_data(RunStatus.RUNNING, head.attempt, reason="withdrawn"))
     return tx.move(head, outcome.status, outcome_data(outcome, head.attempt)).status
+
+
+def _log_wait(parent_id: str, _answer: None, error: Exception | None) -> None:
+    if error is not None:  # the child waits for its turn as everybody does
+        log.warning("run.slot_not_lent", run_id=parent_id, error=str(error))
 
 
 def _log_finish(run_id: str, status: RunStatus | None, error: Exception | None) -> None:

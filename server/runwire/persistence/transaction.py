@@ -23,7 +23,7 @@ from runwire.persistence.slots import Returning
 from runwire.protocol.entries import entry_frame, state_data
 from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun, NewRun
-from runwire.runs.state import TERMINAL, RunStatus, advance
+from runwire.runs.state import ACTIVE, TERMINAL, RunStatus, advance
 from runwire.runs.tally import Move, Pauses
 
 INSERT_RUNS = BulkInsert(
@@ -68,12 +68,16 @@ class Head(msgspec.Struct, frozen=True):
     cancel_requested_ms: int | None = None
     terminal: bytes | None = None
     worker_id: str | None = None
+    guest: bool = False
+    """Whether it is executed on the slot of its parent, which waits for it; not stored, for the same reason as this:"""
     keeps_slot: bool = True
     """Whether a WAITING run still counts as running; not stored: whoever finds it after a crash settles it first."""
 
     @property
     def counted_as(self) -> RunStatus:
         """The status by which slots are counted."""
+        if self.guest and self.status in ACTIVE:
+            return RunStatus.WAITING
         return RunStatus.RUNNING if self.status is RunStatus.WAITING and self.keeps_slot else self.status
 
 
@@ -98,6 +102,8 @@ class Transaction:
         """The runs whose state has changed, and which they had before; None for those that this transaction creates."""
         self.pauses: Pauses | None = None
         """What operators have paused, where this transaction changes it."""
+        self.fallen: list[str] = []
+        """The runs that have failed, were cancelled or are to be: their children follow."""
         self.look = False
         """Whether the queue is to be looked at although no run has moved."""
         self._committed = heads
@@ -118,7 +124,7 @@ class Transaction:
         """Return the status by which a run that has moved was counted before; None for one that is created here."""
         before = self.moved[run_id]
         committed = self._committed.get(run_id)
-        if before is RunStatus.WAITING:
+        if before in ACTIVE:
             return RunStatus.RUNNING if committed is None else committed.counted_as
         return before
 
@@ -207,6 +213,8 @@ class Transaction:
         if status in TERMINAL:
             changes |= {"ended_ms": self.now_ms, "terminal": data}
             self._ended.append(head.run_id)
+            if status is not RunStatus.SUCCEEDED:
+                self.fallen.append(head.run_id)
         moved = evolve(head, status=status, **changes)
         self._touch(head.run_id)
         return self.append_state(moved, data)
@@ -259,7 +267,11 @@ class Transaction:
 
     def moves(self) -> list[Move]:
         """Return how the runs have moved, for those who show it."""
-        return [_move(self.changed[run_id], before) for run_id, before in self.moved.items()]
+        return [
+            _move(self.changed[run_id], before)
+            for run_id, before in self.moved.items()
+            if before is not self.changed[run_id].status
+        ]
 
 
 def _move(head: Head, before: RunStatus | None) -> Move:

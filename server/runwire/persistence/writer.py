@@ -24,6 +24,7 @@ from runwire.contracts.event_log import Commit, CommitListener
 from runwire.errors import RunwireError, StorageUnavailable
 from runwire.persistence.claims import Claimer
 from runwire.persistence.database import BUSY_TIMEOUT_MS, WAL_BYTES, wal_bytes
+from runwire.persistence.seats import follow_parents
 from runwire.persistence.transaction import Head, Transaction
 from runwire.persistence.writer_counts import WriterCounts, queue_waits_ms
 from runwire.runs.state import ACTIVE
@@ -236,6 +237,8 @@ class LogWriter:
                     answers.append((item, item.apply(tx), None))
                 except RunwireError as error:  # refused before it changed anything: the caller's answer
                     answers.append((item, None, error))
+            if tx.fallen:
+                follow_parents(tx)
             self._claimer.claim(tx)
             tx.flush()
             waits_ms = queue_waits_ms(tx) if tx.claimed else []

@@ -36,6 +36,14 @@ class RunLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         return msgspec.structs.replace(self, **stricter)
 
 
+@dataclass(frozen=True, slots=True)
+class FamilyLimits:
+    """How many runs one run may start, and how deep runs may start runs."""
+
+    children: int = 100
+    depth: int = 3
+
+
 def limits_of_server(settings: Settings) -> RunLimits:
     """Return what a run may use at most, whatever its start or its agent says."""
     return RunLimits(

@@ -21,8 +21,9 @@ from runwire.browser.secrets import HttpSecret
 from runwire.contracts.agent import Approval, Event, InputExpired
 from runwire.contracts.artifacts import Artifact
 from runwire.contracts.browser import BrowserConfig, BrowserLease, BrowserPool, Extraction, PageHandle
+from runwire.contracts.family import ChildRun
 from runwire.contracts.steering import InboxMessage
-from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable
+from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable, LimitExceeded
 from runwire.protocol.steps.actions import Action, Remember
 from runwire.protocol.traversal import Traversal
 from runwire.protocol.view import Input
@@ -451,6 +452,10 @@ class RecordingContext:
     async def progress(self, done: int, total: int | None = None, label: str = "") -> None:
         """Keep the progress."""
         self.steps_done.append((done, total, label))
+
+    async def start(self, agent: str, input: Any = None, **options: Any) -> ChildRun:
+        """Refuse: a test of more than one run wants a server."""
+        raise LimitExceeded(f"a recording context starts no run, asked for {agent!r}", limit="children_per_run")
 
     async def flush(self) -> int:
         """Return how many events there were."""

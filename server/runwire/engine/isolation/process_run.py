@@ -27,6 +27,7 @@ from runwire.contracts.agent import AgentFailure, AgentResult
 from runwire.engine.cancellation import StopReason, StopToken
 from runwire.engine.context import LiveRunContext
 from runwire.engine.emitter import UserWebSocketEmitter
+from runwire.engine.family import FAMILY_SERVICES
 from runwire.engine.isolation.host import Launcher
 from runwire.engine.isolation.messages import (
     FRAME_SLACK,
@@ -274,11 +275,11 @@ class ProcessRun:
             "files.find": self._find_file,
             "ask": self._ask,
             "approve": self._approve,
-            "family.page": partial(self._context.family.ask, "family.page"),
             "inbox.take": self._take_message,
             "inbox.arrival": self._wait_message,
             "steps.recall": self._context.recall,
             "steps.remember": self._context.remember,
+            **{name: partial(self._context.family.ask, name) for name in FAMILY_SERVICES},
         }
         value: Any = None
         told = None

@@ -63,6 +63,7 @@ async def list_runs(request: Request) -> Response:
         status=None if status is None else RunStatus(status),
         agent=query.get("agent"),
         thread_id=query.get("thread_id"),
+        parent_id=query.get("parent_id"),
     )
     page = await get_services(request).store.list(current_user(request), wanted)
     return json_response({"data": [run_view(record) for record in page.runs], "next": page.next})
