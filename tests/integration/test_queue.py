@@ -236,6 +236,19 @@ async def test_a_conversation_can_be_followed(server: EmbeddedServer, gate: Gate
             assert (await socket.refused("thread.follow", thread_id=thread_id))["code"] == "not_found"
 
 
+async def test_moves_come_behind_the_reply(server: EmbeddedServer) -> None:
+    """Runs move all the time while the conversation is looked up: the reply is first, then what moved meanwhile."""
+    async with server.http() as http, conversing(server) as socket:
+        await ended(server, await start(http, "echo", "x", thread_id="busy-thread"))
+        for _ in range(10):
+            starting = asyncio.create_task(start(http, "echo", "x", thread_id="busy-thread"))
+            begun = len(socket.frames)
+            await socket.ok("thread.follow", thread_id="busy-thread")
+            assert [frame["type"] for frame in socket.frames[begun:]] == ["reply"]
+            await ended(server, await starting)
+            await socket.ok("thread.unfollow", thread_id="busy-thread")
+
+
 # Operators
 
 

@@ -4,7 +4,8 @@ loop.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from runwire.contracts.actors import User
 from runwire.contracts.run_store import RunFilter
@@ -25,7 +26,7 @@ MOST_PENDING = 1_000
 class Topics:
     """The queue and the conversations that one command socket follows."""
 
-    __slots__ = ("_connection", "_pending", "_queue", "_services", "_threads", "_user")
+    __slots__ = ("_connection", "_held", "_pending", "_queue", "_services", "_threads", "_user")
 
     def __init__(self, connection: SocketConnection, services: Services, user: User) -> None:
         self._connection = connection
@@ -34,6 +35,7 @@ class Topics:
         self._queue: Callable[[], None] | None = None
         self._threads: dict[str, Callable[[], None]] = {}
         self._pending: dict[str, RunMoved] = {}
+        self._held = False
 
     def __bool__(self) -> bool:
         return self._queue is not None or bool(self._threads)
@@ -77,9 +79,19 @@ class Topics:
             unfollow()
         return {"thread_id": thread_id, "followed": unfollow is not None}
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep back what moves inside the block: the reply to a command comes before what it leads to."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+            self.pump()
+
     def pump(self) -> None:
-        """Send what a full buffer has kept back."""
-        while self._pending and self._connection.sink.writable:
+        """Send what was kept back: by a full buffer, or until a reply was out."""
+        while self._pending and not self._held and self._connection.sink.writable:
             self._connection.send(self._pending.pop(next(iter(self._pending))))
 
     def stop(self) -> None:

@@ -238,12 +238,13 @@ class CommandEndpoint:
 
     async def _follow_topic(self, op: str, command: WholeQueue | OneThread, command_id: Any) -> None:
         topics, begin = self._topics, op.endswith(".follow")
-        if isinstance(command, OneThread):
-            thread_id = command.thread_id
-            result = await topics.follow_thread(thread_id) if begin else topics.unfollow_thread(thread_id)
-        else:
-            result = topics.follow_queue() if begin else topics.unfollow_queue()
-        self._connection.send(Reply(id=command_id, ok=True, result=result))
+        with topics.held():
+            if isinstance(command, OneThread):
+                thread_id = command.thread_id
+                result = await topics.follow_thread(thread_id) if begin else topics.unfollow_thread(thread_id)
+            else:
+                result = topics.follow_queue() if begin else topics.unfollow_queue()
+            self._connection.send(Reply(id=command_id, ok=True, result=result))
         self._set_idle()
 
     async def _cancel(self, command: OneRun, command_id: Any) -> None:
