@@ -25,11 +25,12 @@ from playwright.async_api import (
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
+from runwire.browser.journal import Journal
 from runwire.browser.page import ChromiumPage
 from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort, ShellPort
 from runwire.browser.secrets import HttpSecret
 from runwire.browser.typed import TypedSecrets
-from runwire.contracts.browser import BrowserConfig
+from runwire.contracts.browser import BrowserConfig, Recording
 from runwire.errors import BrowserError, BrowserLost, BrowserTimeout, BrowserUnavailable
 
 _KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "DISPLAY", "XAUTHORITY", "FONTCONFIG_PATH")
@@ -169,11 +170,20 @@ class ChromiumContext:
     def __init__(self, context: BrowserContext, secrets: TypedSecrets) -> None:
         self._context = context
         self._secrets = secrets
+        self._journal = Journal(context, secrets.hidden)
 
     async def new_page(self) -> PagePort:
         """Open a page."""
         with translated():
             return ChromiumPage(await self._context.new_page(), translated, self._secrets)
+
+    def record(self) -> None:
+        """Begin to record console and network."""
+        self._journal.start()
+
+    def recorded(self) -> Recording:
+        """Return what was recorded so far."""
+        return self._journal.recording()
 
     async def close(self) -> None:
         """Close it with all its pages."""

@@ -20,7 +20,7 @@ from runwire.browser.host_thread import HostThread, settled
 from runwire.browser.pool import ContextPool
 from runwire.browser.seat import ANSWER_GRACE_S, Seat, SeatPage
 from runwire.browser.turnstile import Turnstile
-from runwire.contracts.browser import Extraction, ForeignThread, PageHandle
+from runwire.contracts.browser import Extraction, ForeignThread, PageHandle, Recording
 from runwire.errors import BrowserError, IllegalTransition
 from runwire.protocol.steps.actions import Action
 from runwire.threads import LoopMailbox
@@ -149,6 +149,24 @@ class LeasedContext:
             handle.ownership.advance(LeaseState.CLOSING)
             await finish(self._thread, lambda: self._pool.close_page(opened))
             handle.ownership.advance(LeaseState.CLOSED)
+
+    async def record(self) -> None:
+        """Begin to record console and network."""
+
+        async def record() -> None:
+            self._seat.context.record()
+
+        self.ownership.check()
+        await self._thread.call(record, limit_s=ANSWER_GRACE_S)
+
+    async def recorded(self) -> Recording:
+        """Return what was recorded so far."""
+
+        async def recorded() -> Recording:
+            return self._seat.context.recorded()
+
+        self.ownership.check()
+        return await self._thread.call(recorded, limit_s=ANSWER_GRACE_S)
 
 
 class LeasedPage:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from runwire.browser.egress_policy import EgressPolicy
 from runwire.browser.secrets import HttpSecret
-from runwire.contracts.browser import BrowserConfig, Extraction
+from runwire.contracts.browser import BrowserConfig, Extraction, Recording
 from runwire.protocol.steps.actions import Action
 from runwire.protocol.view import Input
 
@@ -83,6 +83,12 @@ class ContextPort(Protocol):
 
     async def new_page(self) -> PagePort:
         """Open a page."""
+
+    def record(self) -> None:
+        """Begin to record console and network. Idempotent."""
+
+    def recorded(self) -> Recording:
+        """Return what was recorded so far."""
 
     async def close(self) -> None:
         """Close it with all its pages; may hang."""

@@ -22,7 +22,16 @@ from runwire.protocol.steps.target import Target
 if TYPE_CHECKING:
     from runwire.protocol.steps.actions import Action
 
-__all__ = ["BrowserConfig", "BrowserLease", "BrowserPool", "Extraction", "ForeignThread", "PageHandle", "Target"]
+__all__ = [
+    "BrowserConfig",
+    "BrowserLease",
+    "BrowserPool",
+    "Extraction",
+    "ForeignThread",
+    "PageHandle",
+    "Recording",
+    "Target",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +111,24 @@ class PageHandle(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What pages said on their console and what they fetched, as JSON lines, the newest 1,000 of each: addresses
+    without queries, typed secrets by their names.
+    """
+
+    console: bytes
+    network: bytes
+
+
 class BrowserLease(Protocol):
     """A fresh browser context that belongs to one run, until the ``async with`` block ends."""
+
+    async def record(self) -> None:
+        """Begin to record console and network; before that nothing is."""
+
+    async def recorded(self) -> Recording:
+        """Return what was recorded so far."""
 
     def page(self) -> AbstractAsyncContextManager[PageHandle]:
         """Open a page for one operation; it is closed when the block ends, whatever happened in it."""

@@ -20,7 +20,7 @@ from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort,
 from runwire.browser.secrets import HttpSecret
 from runwire.contracts.agent import Approval, Event, InputExpired
 from runwire.contracts.artifacts import Artifact
-from runwire.contracts.browser import BrowserConfig, BrowserLease, BrowserPool, Extraction, PageHandle
+from runwire.contracts.browser import BrowserConfig, BrowserLease, BrowserPool, Extraction, PageHandle, Recording
 from runwire.contracts.family import ChildRun
 from runwire.contracts.steering import InboxMessage
 from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable, LimitExceeded
@@ -163,6 +163,13 @@ class ScriptedContext(ScriptedPart):
         await self.op("page")
         return ScriptedPage(self.browser, "page", self)
 
+    def record(self) -> None:
+        """Record nothing."""
+
+    def recorded(self) -> Recording:
+        """Return an empty recording."""
+        return Recording(b"", b"")
+
 
 @dataclass(eq=False)
 class ScriptedPage(ScriptedPart):
@@ -300,6 +307,13 @@ class ScriptedPool:
 @dataclass(eq=False)
 class _ScriptedLease:
     pool: ScriptedPool
+
+    async def record(self) -> None:
+        """Do nothing."""
+
+    async def recorded(self) -> Recording:
+        """Return a line of each."""
+        return Recording(b'{"type":"log"}\n', b'{"status":200}\n')
 
     @asynccontextmanager
     async def page(self) -> AsyncIterator[PageHandle]:

@@ -53,8 +53,8 @@ class BrowserTestAgent:
             pool = ctx.browser
             session = TestSession(ctx, test, pool.sample_origin)
             config = browser_config(test.browser)
-            async with limit, pool.lease(ctx.run_id, config, limit=limit) as lease, lease.page() as page:
-                await session.run(page)
+            async with limit, pool.lease(ctx.run_id, config, limit=limit) as lease:
+                await session.run(lease)
         except TimeoutError as error:
             if not limit.expired():
                 raise

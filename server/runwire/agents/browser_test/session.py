@@ -9,10 +9,11 @@ from runwire.agents.browser_test.performer import PageFacts, Performer
 from runwire.agents.browser_test.report import MAX_ERROR, StepReport, StepStatus, TestReport
 from runwire.agents.browser_test.traversal import TraversalRecord
 from runwire.contracts.agent import RunContext
-from runwire.contracts.browser import PageHandle
+from runwire.contracts.browser import BrowserLease, PageHandle
 from runwire.errors import BrowserError, BrowserLost, InvalidInput, StorageUnavailable, TooLarge
 from runwire.protocol.steps.actions import Step
 from runwire.protocol.steps.testfile import BrowserTest
+from runwire.runs.state import Verdict
 
 SCREENSHOT_S = 5.0
 """Bound on one screenshot; a page that paints without end can hold it up."""
@@ -37,7 +38,7 @@ class TestSession:
         """What has happened so far."""
         return TestReport(self._test.name, self._total, tuple(self._reports))
 
-    async def run(self, page: PageHandle) -> None:
+    async def run(self, lease: BrowserLease) -> None:
         """Carry the steps out in order, once for each row of data; the steps are counted through.
 
         After a failure the rest of the row is skipped, unless the test says ``continue``; the next row starts anew.
@@ -46,12 +47,33 @@ class TestSession:
             BrowserLost: the browser has died or frozen; :attr:`report` holds the steps up to there.
         """
         self.started = True
-        for number, row in enumerate(self._test.rows):
-            self._performer.variables = dict(row)
-            await self._run_row(page, number)
+        if self._test.keep_logs != "never":
+            await lease.record()
+        async with lease.page() as page:
+            for number, row in enumerate(self._test.rows):
+                self._performer.variables = dict(row)
+                await self._run_row(page, number)
+        await self._keep_logs(lease)
         await self._traversal.save(self.report)
         await self._ctx.progress(self._total, self._total, self.report.line)
         await self._ctx.text(self.report.line + "\n")
+
+    async def _keep_logs(self, lease: BrowserLease) -> None:
+        """Keep what the pages said and fetched, if the test asks for it. What cannot be kept is told."""
+        wanted = self._test.keep_logs
+        if wanted == "never" or (wanted == "on_failure" and self.report.verdict is Verdict.PASSED):
+            return
+        try:
+            recording = await lease.recorded()
+            for name, data in (("console", recording.console), ("network", recording.network)):
+                if data:
+                    await self._ctx.artifacts.save(
+                        kind="log", name=f"{name}.jsonl", mime="application/jsonl", data=data
+                    )
+        except BrowserLost:
+            raise
+        except (BrowserError, TooLarge, StorageUnavailable) as error:
+            await self._ctx.text(f"The logs are not kept: {error.message[:MAX_ERROR]}\n")
 
     async def _run_row(self, page: PageHandle, number: int) -> None:
         stopped = False

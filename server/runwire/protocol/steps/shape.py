@@ -36,6 +36,7 @@ INPUT_SCHEMA: dict[str, Any] = {
         "timeout_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 3600, "default": 300},
         "step_timeout_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 600, "default": 10},
         "on_failure": {"enum": ["stop", "continue"], "default": "stop"},
+        "keep_logs": {"enum": ["on_failure", "always", "never"], "default": "on_failure"},
         "retries": {"type": "integer", "minimum": 0, "maximum": 5, "default": 0},
         "variables": {"type": "object", "additionalProperties": {"type": ["string", "number"]}},
         "data": {"type": "array", "maxItems": MAX_ROWS, "items": {"type": "object"}},

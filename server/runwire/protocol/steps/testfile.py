@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import yaml
 
@@ -18,6 +18,7 @@ from runwire.protocol.steps.shape import INPUT_SCHEMA, MAX_RETRIES, MAX_ROWS, MA
 from runwire.protocol.steps.variables import check_references, expand_text
 
 OnFailure = Literal["stop", "continue"]
+KeepLogs = Literal["on_failure", "always", "never"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class BrowserTest:
     retries: int = 0
     variables: Mapping[str, str] = field(default_factory=dict)
     data: tuple[Mapping[str, str], ...] = ()
+    keep_logs: KeepLogs = "on_failure"
     browser: BrowserOptions = field(default_factory=BrowserOptions)
     task: TaskReference | None = None
 
@@ -79,6 +81,7 @@ def parse_test(source: object) -> BrowserTest:
         retries=_retries(data.get("retries", 0)),
         variables=variables,
         data=rows,
+        keep_logs=_keep_logs(data.get("keep_logs", "on_failure")),
         browser=parse_options({} if data.get("browser") is None else data["browser"]),
         task=_task(data.get("task")),
     )
@@ -188,6 +191,13 @@ def _on_failure(value: object) -> OnFailure:
     if value == "continue":
         return "continue"
     raise InvalidInput("on_failure: stop or continue is needed")
+
+
+def _keep_logs(value: object) -> KeepLogs:
+    for known in get_args(KeepLogs):
+        if value == known:
+            return cast("KeepLogs", known)
+    raise InvalidInput("keep_logs: on_failure, always or never is needed")
 
 
 def _kind(value: object) -> str:
