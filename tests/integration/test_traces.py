@@ -72,14 +72,18 @@ async def test_a_request_and_an_upgrade_hand_their_trace_on(traced: EmbeddedServ
     async with traced.http(**CARRIED) as http:
         over_http = await start(http, "echo", "x")
         await ended(traced, over_http)
+        repeated = (await http.post(f"/v1/runs/{over_http}/retry")).json()["run_id"]
+        await ended(traced, repeated)
     async with opened(traced, "/ws", headers=CARRIED) as socket:
         over_socket = (await socket.ok("run.start", agent="echo", input="x"))["run_id"]
         await socket.until_end(over_socket)
+        again = (await socket.ok("run.retry", run_id=over_http))["run_id"]
+        await socket.until_end(again)
     async with traced.http() as http:
         alone = await start(http, "echo", "x")
         await ended(traced, alone)
     await asyncio.to_thread(traced.stop)
-    for run_id in (over_http, over_socket):
+    for run_id in (over_http, over_socket, again, repeated):
         run, turns = collector.of_run(run_id)
         assert (run.trace_id, run.parent_id) == (CALLER, PARENT)
         assert {turn.trace_id for turn in turns} == {CALLER}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from msgspec import UNSET
@@ -96,21 +97,26 @@ class Services:
         """
         self.refuse_while_draining()
         context = UserExecutionContext(user.id, command.thread_id or new_id(), run_id)
-        created = await self._start_traced(command, user, context, headers or {})
+        engine = self.engines.create_for_user(context)
+        created = await self._traced(command.agent, context, headers, partial(engine.start, command, user))
         if command.on_disconnect == "cancel" and not created.existed:
             self.presence.watch(created.run, self.bridge.followers_of(run_id))
         return created
 
-    async def _start_traced(
-        self, command: StartRun, user: User, context: UserExecutionContext, headers: Mapping[str, str]
+    async def _traced(
+        self,
+        agent: str,
+        context: UserExecutionContext,
+        headers: Mapping[str, str] | None,
+        make: Callable[[], Awaitable[Created]],
     ) -> Created:
-        engine = self.engines.create_for_user(context)
+        """Make a run, and begin its trace where traces are wanted."""
         if self.tracer is None:
-            return await engine.start(command, user)
-        agent = command.agent if command.agent in self.registry else "unknown"
-        trace = self.tracer.begin(context.run_id, agent, context.thread_id, headers)
+            return await make()
+        known = agent if agent in self.registry else "unknown"
+        trace = self.tracer.begin(context.run_id, known, context.thread_id, headers or {})
         try:
-            created = await engine.start(command, user)
+            created = await make()
         except BaseException as error:
             trace.refused(error.code if isinstance(error, RunwireError) else "internal_error")
             raise
@@ -126,12 +132,17 @@ class Services:
         """Return a run's artifacts, off the loop."""
         return await asyncio.to_thread(self.artifacts.list, run.run_id)
 
-    async def retry_run(self, command: RetryRun, user: User, run_id: str) -> Created:
-        """Repeat an ended run of ``user`` as the run ``run_id``; the same for every door."""
+    async def retry_run(
+        self, command: RetryRun, user: User, run_id: str, headers: Mapping[str, str] | None = None
+    ) -> Created:
+        """Repeat an ended run of ``user`` as the run ``run_id``; as :meth:`start_run` for every door."""
         self.refuse_while_draining()
         original = await self.store.get(command.run_id, user)
         context = UserExecutionContext(user.id, original.record.thread_id, run_id)
-        return await self.engines.create_for_user(context).retry(original, command, user)
+        engine = self.engines.create_for_user(context)
+        return await self._traced(
+            original.record.agent, context, headers, partial(engine.retry, original, command, user)
+        )
 
     async def cancel_run(self, run: OwnedRun) -> RunStatus:
         """Ask a run to stop; the same for every door."""

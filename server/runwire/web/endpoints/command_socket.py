@@ -215,8 +215,9 @@ class CommandEndpoint:
         await self._store_and_follow(run_id, command_id, start)
 
     async def _retry(self, command: RetryRun, command_id: Any) -> None:
-        run_id = command.new_run_id or new_id()
-        await self._store_and_follow(run_id, command_id, partial(self._services.retry_run, command, self._user, run_id))
+        run_id, headers = command.new_run_id or new_id(), self._connection.carried
+        retry = partial(self._services.retry_run, command, self._user, run_id, headers)
+        await self._store_and_follow(run_id, command_id, retry)
 
     async def _store_and_follow(self, run_id: str, command_id: Any, store: Callable[[], Awaitable[Created]]) -> None:
         self._check_room(run_id)

@@ -46,7 +46,7 @@ async def retry_run(request: Request) -> Response:
     if key is not None and body.setdefault("new_run_id", key) != key:
         raise InvalidInput("new_run_id and Idempotency-Key differ; give one of them")
     command = convert({**body, "run_id": request.path_params["run_id"]}, RetryRun)
-    created = await services.retry_run(command, current_user(request), command.new_run_id or new_id())
+    created = await services.retry_run(command, current_user(request), command.new_run_id or new_id(), request.headers)
     return json_response(run_view(created.run.record), status=200 if created.existed else 202)
 
 
