@@ -4,7 +4,8 @@ import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/run.css";
 import { render } from "preact";
-import { begin, describe, problem } from "./app/store";
+import { describe } from "./app/api";
+import { begin, problem } from "./app/store";
 import { App } from "./ui/App";
 import { watchKeys } from "./ui/keys";
 

@@ -148,6 +148,8 @@ def every_field(text: str) -> list[dict[str, Any]]:
     step = {"index": 1, "total": 2, "text": text}
     failed = {**step, "status": "FAILED", "error": text}
     progress = {"done": 1, "total": 2, "label": text}
+    form = {"type": "object", "properties": {text: {"enum": [text], "title": text, "description": text}}}
+    tool = {"runwire": {"tool": {"name": text, "arguments": {text: text}}}}
     return [
         {"type": "TEXT_MESSAGE_START", "messageId": text, "role": "user"},
         {"type": "TEXT_MESSAGE_CONTENT", "messageId": text, "delta": text},
@@ -165,6 +167,15 @@ def every_field(text: str) -> list[dict[str, Any]]:
         {"type": "ACTIVITY_SNAPSHOT", "messageId": "a", "activityType": text, "content": {"x": text}},
         {"type": "ACTIVITY_SNAPSHOT", "messageId": "p", "activityType": "runwire.progress", "content": progress},
         {"type": "CUSTOM", "name": text, "value": text},
-        {"type": "CUSTOM", "name": "runwire.input_request", "value": {"request_id": "i", "prompt": text}},
+        {
+            "type": "CUSTOM",
+            "name": "runwire.input_request",
+            "value": {"id": "i", "message": text, "responseSchema": form},
+        },
+        {
+            "type": "CUSTOM",
+            "name": "runwire.input_request",
+            "value": {"id": "j", "reason": "tool_call", "metadata": tool},
+        },
         {"type": "STATE_SNAPSHOT", "snapshot": {"x": text}},
     ]

@@ -31,6 +31,48 @@ export interface RunRecord {
   readonly error?: RunFault | null;
 }
 
+export interface Conversation {
+  readonly id: string;
+  readonly title: string;
+  readonly titled: boolean;
+  readonly active_ms: number;
+  readonly runs: number;
+  readonly live: number;
+  readonly last_run: { readonly run_id: string; readonly agent: string; readonly status: RunStatus } | null;
+  /** The words around what a search has found. */
+  readonly snippet?: string;
+}
+
+export interface Me {
+  readonly user: string;
+  readonly admin: boolean;
+}
+
+/** `GET /v1/status`, as far as the page reads it; times in seconds, null where nothing was measured yet. */
+export interface ServerStatus {
+  readonly version: string;
+  readonly uptime_s: number;
+  readonly draining: boolean;
+  readonly problems: readonly string[];
+  readonly queue: { readonly queued: number; readonly running: number; readonly max_running: number; readonly wait_p95_s: number | null };
+  readonly runs: readonly { readonly run_id: string; readonly agent: string; readonly user: string; readonly age_s: number; readonly last_seq: number | null }[];
+  readonly sockets: { readonly open: number; readonly closed: Readonly<Record<string, number>> };
+  readonly writer: { readonly commit_p99_s: number | null; readonly storage_failures: number; readonly wal_bytes: number };
+  readonly process: { readonly resident_bytes: number; readonly descriptors: number; readonly stuck_threads: number; readonly loop_lag_p99_s: number | null };
+  readonly browsers: {
+    readonly leased: number; readonly parked: number; readonly launches: number; readonly warm_ratio: number;
+    readonly browsers: readonly { readonly number: number; readonly health: string; readonly leased: number; readonly runs: number; readonly errors: number; readonly size_bytes: number; readonly age_s: number }[];
+  };
+}
+
+/** `GET /v1/queue`, as far as the page reads it. */
+export interface QueueView {
+  readonly agents: readonly { readonly agent: string; readonly queued: number; readonly running: number; readonly max_running: number; readonly blocked: string | null }[];
+  /** What operators hold back; `agent` null means everything. */
+  readonly paused: readonly { readonly agent: string | null; readonly by: string }[];
+  readonly users: readonly { readonly user: string; readonly queued: number; readonly running: number }[];
+}
+
 export class ApiError extends Error {
   constructor(readonly status: number, readonly code: string, message: string) {
     super(message);
@@ -38,7 +80,7 @@ export class ApiError extends Error {
   }
 }
 
-async function request(method: "GET" | "POST", path: string, body?: unknown): Promise<Response> {
+async function request(method: "GET" | "POST" | "PATCH" | "DELETE", path: string, body?: unknown): Promise<Response> {
   const response = await fetch(path, {
     method,
     credentials: "same-origin",
@@ -82,12 +124,66 @@ export async function agents(): Promise<readonly Agent[]> {
   return ((await (await request("GET", "/v1/agents")).json()) as { data: Agent[] }).data;
 }
 
-/** List the own runs, newest first. */
-export async function runs(limit: number): Promise<readonly RunRecord[]> {
-  return ((await (await request("GET", `/v1/runs?limit=${limit}`)).json()) as { data: RunRecord[] }).data;
+/** Say who is signed in. */
+export async function me(): Promise<Me> {
+  return (await (await request("GET", "/v1/me")).json()) as Me;
+}
+
+/** End the session. */
+export async function logout(): Promise<void> {
+  await request("POST", "/v1/logout", {});
+}
+
+/** List the own conversations, newest activity first, or those that hold all of `words`. */
+export async function conversations(limit: number, words: string): Promise<readonly Conversation[]> {
+  const query = new URLSearchParams({ limit: String(limit), ...(words ? { q: words } : {}) });
+  return ((await (await request("GET", `/v1/threads?${query.toString()}`)).json()) as { data: Conversation[] }).data;
+}
+
+/** Give a conversation a title, or null for its first words. */
+export async function renameConversation(id: string, title: string | null): Promise<void> {
+  await request("PATCH", `/v1/threads/${id}`, { title });
+}
+
+/** Delete a conversation with everything in it, its live runs included. */
+export async function deleteConversation(id: string): Promise<void> {
+  await request("DELETE", `/v1/threads/${id}?force=1`);
+}
+
+/** Say what the server does. Raises ApiError with status 403 for who is no admin. */
+export async function serverStatus(): Promise<ServerStatus> {
+  return (await (await request("GET", "/v1/status")).json()) as ServerStatus;
+}
+
+/** Say what waits. */
+export async function queueView(): Promise<QueueView> {
+  return (await (await request("GET", "/v1/queue")).json()) as QueueView;
+}
+
+/** Pause or resume the queue, or one agent in it. */
+export async function pauseQueue(paused: boolean, agent?: string): Promise<void> {
+  await request("POST", `/v1/queue/${paused ? "pause" : "resume"}`, agent === undefined ? {} : { agent });
+}
+
+/** Return the address of a conversation as a file. */
+export function exportHref(id: string, format: "markdown" | "json" | "zip"): string {
+  return `/v1/threads/${id}/export?format=${format}`;
+}
+
+/** List the runs of one conversation, oldest first; of a very long one the newest 100. */
+export async function turns(threadId: string): Promise<readonly RunRecord[]> {
+  const page = (await (await request("GET", `/v1/threads/${threadId}?limit=100`)).json()) as { data: RunRecord[] };
+  return page.data.slice().reverse();
 }
 
 /** Read one run. Raises ApiError with status 404 for an unknown or foreign one. */
 export async function run(runId: string): Promise<RunRecord> {
   return (await (await request("GET", `/v1/runs/${runId}`)).json()) as RunRecord;
+}
+
+/** Return what went wrong as a sentence for a person. */
+export function describe(error: unknown): string {
+  if (error instanceof DOMException && error.name === "TimeoutError") return "The server did not answer in time.";
+  if (error instanceof TypeError) return "The server cannot be reached.";
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,14 +1,16 @@
-/** Which part of the page is shown, as its address says: `#/`, `#/runs/<id>`, `#/runs/<id>?seq=<n>` (a replay's moment). */
+/** Which part of the page is shown, as its address says: `#/`, `#/runs/<id>`, `#/runs/<id>?seq=<n>` (a replay's moment), `#/server`. */
 
 import { signal } from "@preact/signals";
 import { isRunId } from "../core/ids";
 
 export type Route =
   | { readonly page: "home" }
+  | { readonly page: "server" }
   | { readonly page: "run"; readonly runId: string; readonly seq: number | null };
 
 /** Read an address' fragment; anything unknown is the home page. */
 export function parseRoute(hash: string): Route {
+  if (hash === "#/server") return { page: "server" };
   const match = /^#\/runs\/([a-z0-9]+)(?:\?seq=(\d{1,15}))?$/.exec(hash);
   const runId = match?.[1];
   if (!runId || !isRunId(runId)) return { page: "home" };

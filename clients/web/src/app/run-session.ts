@@ -147,7 +147,8 @@ export class RunSession implements RunSink {
       if (after.status !== "QUEUED") this.queue.value = null;
       if (after.status && isTerminal(after.status)) this.stopping.value = false;
       if (after.lastSeq >= this.knownSeq) this.loading.value = false;
-      const words = wasLoading && after.lastSeq > 3 ? "" : announcement(before, after);
+      const isPast = wasLoading && after.lastSeq > 3 && after.status !== "WAITING";
+      const words = isPast ? "" : announcement(before, after);
       if (words) this.spoken.value = words;
     });
     if (!this.loading.value && this.wantedSeq !== null) {

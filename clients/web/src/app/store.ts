@@ -5,6 +5,7 @@
  */
 
 import { batch, signal } from "@preact/signals";
+import { asObject } from "../core/agui";
 import type { CloseRule } from "../core/close-codes";
 import { systemClock } from "../core/clock";
 import type { SocketLike } from "../core/connection";
@@ -14,18 +15,21 @@ import { isTerminal } from "../core/protocol";
 import { CommandError, RunClient } from "../core/run-client";
 import * as api from "./api";
 import { go, route, runHref, takeLoginCode, watchAddress, type Route } from "./router";
+import { conversations, noteStatus, refreshConversations } from "./conversations";
+import { tell } from "./notices";
 import { RunSession } from "./run-session";
 
 export type SignIn = "checking" | "out" | "in";
-/** Runs in the side list. */
-const LISTED_RUNS = 50;
 /** A lost connection is worth a word after this long, milliseconds; most are back before. */
 const BANNER_AFTER_MS = 2_000;
 
 export const signIn = signal<SignIn>("checking");
 export const signInProblem = signal("");
 export const agents = signal<readonly api.Agent[]>([]);
-export const recentRuns = signal<readonly api.RunRecord[]>([]);
+/** Who is signed in. */
+export const me = signal<api.Me>({ user: "", admin: false });
+/** The runs of the open run's conversation, oldest first. */
+export const turns = signal<readonly api.RunRecord[]>([]);
 export const open = signal<RunSession | null>(null);
 export const connection = signal<ConnectionState>("idle");
 /** Why the connection was lost; null while it is well. Set only after BANNER_AFTER_MS. */
@@ -96,17 +100,17 @@ async function enterWith(credentials: { code: string } | { token: string }): Pro
     const words = byLink ? "This link was used before or is too old." : "The server does not know this token.";
     // A used link in a browser that is signed in already is no reason to ask again.
     if (byLink && refused) return enter(words);
-    return signedOut(refused ? words : describe(error));
+    return signedOut(refused ? words : api.describe(error));
   }
   await enter("The browser did not keep the session. Cookies must be allowed for this page.");
 }
 
 async function enter(wordsIfOut: string): Promise<void> {
   try {
-    agents.value = await api.agents();
+    [agents.value, me.value] = await Promise.all([api.agents(), api.me()]);
   } catch (error) {
     const out = error instanceof api.ApiError && (error.status === 401 || error.status === 403);
-    return signedOut(out ? wordsIfOut : describe(error));
+    return signedOut(out ? wordsIfOut : api.describe(error));
   }
   batch(() => {
     signIn.value = "in";
@@ -114,7 +118,17 @@ async function enter(wordsIfOut: string): Promise<void> {
   });
   client.connection.retry();
   onRoute(route.value);
-  await refreshRuns();
+  await refreshConversations();
+}
+
+/** End the session here, and show the gate. */
+export async function signOut(): Promise<void> {
+  try {
+    await api.logout();
+  } catch (error) {
+    return void (problem.value = `You are still signed in. ${api.describe(error)}`);
+  }
+  location.replace("/"); // whatever this page still holds is gone with it
 }
 
 /** Try the connection again now. */
@@ -122,19 +136,10 @@ export function reconnect(): void {
   client.connection.retry();
 }
 
-/** Read the side list anew. */
-export async function refreshRuns(): Promise<void> {
-  try {
-    recentRuns.value = await api.runs(LISTED_RUNS);
-  } catch (error) {
-    problem.value = `The list of runs could not be read. ${describe(error)}`;
-  }
-}
-
 function onRoute(to: Route): void {
   if (signIn.value !== "in") return;
   const shown = open.value;
-  if (to.page === "home") return leave();
+  if (to.page !== "run") return leave();
   if (shown?.runId === to.runId) {
     if (to.seq !== null && to.seq !== shown.replay.value?.seq) shown.openReplay(to.seq);
     return;
@@ -151,7 +156,9 @@ function newSession(runId: string): RunSession {
   return new RunSession(runId, client, (session) => {
     const status = session.live.value.status;
     if (!status) return;
-    recentRuns.value = recentRuns.value.map((run) => (run.id === runId ? { ...run, status, verdict: session.live.value.terminal?.verdict ?? null } : run));
+    noteStatus(runId, status);
+    turns.value = turns.value.map((run) => (run.id === runId ? { ...run, status, verdict: session.live.value.terminal?.verdict ?? null } : run));
+    tell(session);
     if (isTerminal(status)) void readRecord(session);
   });
 }
@@ -159,16 +166,18 @@ function newSession(runId: string): RunSession {
 function leave(): void {
   open.value?.close();
   open.value = null;
+  turns.value = [];
 }
 
 async function readRecord(session: RunSession): Promise<void> {
   try {
     const record = await api.run(session.runId);
     session.record.value = record;
-    if (!recentRuns.value.some((run) => run.id === record.id)) recentRuns.value = [record, ...recentRuns.value].slice(0, LISTED_RUNS);
+    if (!conversations.value.some((each) => each.last_run?.run_id === record.id)) void refreshConversations();
+    if (record.thread_id && open.value === session) turns.value = await api.turns(record.thread_id);
   } catch (error) {
     if (error instanceof api.ApiError && error.status === 404) return; // the follow tells the same, in its own words
-    problem.value = describe(error);
+    problem.value = api.describe(error);
   }
 }
 
@@ -206,13 +215,22 @@ export async function stopRun(): Promise<void> {
     await client.command({ op: "run.cancel", run_id: session.runId });
   } catch (error) {
     session.stopping.value = false;
-    problem.value = describe(error);
+    problem.value = api.describe(error);
   }
 }
 
-/** Return what went wrong as a sentence for a person. */
-export function describe(error: unknown): string {
-  if (error instanceof DOMException && error.name === "TimeoutError") return "The server did not answer in time.";
-  if (error instanceof TypeError) return "The server cannot be reached.";
-  return error instanceof Error ? error.message : String(error);
+/**
+ * Answer what the open run asks. Returns "" once the server has the answer, else why it does not: a sentence.
+ *
+ * Who was faster is told by the log, to everybody.
+ */
+export async function respond(runId: string, requestId: string, payload: unknown): Promise<string> {
+  try {
+    await client.command({ op: "run.respond", run_id: runId, request_id: requestId, payload });
+    return "";
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const { answered_by: by } = asObject(error.fault.details);
+    return error.fault.code === "already_answered" && typeof by === "string" ? `${by} was faster.` : error.message;
+  }
 }

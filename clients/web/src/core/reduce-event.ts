@@ -5,11 +5,12 @@
  * that stands in no row (RAW, or one of a later AG-UI) changes nothing here and remains visible in the raw log. Pure.
  */
 
-import { asNumber, asObject, asText, stepFacts, type AguiEvent } from "./agui";
+import { asNumber, asObject, asText, stepFacts, type AguiEvent, type JsonObject } from "./agui";
 import { artifactFrom } from "./artifact";
 import { append, close, find, own, type Draft } from "./draft";
 import { applyPatch, PatchError } from "./json-patch";
 import type { EventEntry } from "./protocol";
+import { settlementOf, toolOf } from "./question";
 import type { StepItem } from "./view";
 
 type Handler = (draft: Draft, entry: EventEntry, event: AguiEvent) => void;
@@ -203,14 +204,23 @@ function custom(draft: Draft, entry: EventEntry, event: AguiEvent): void {
   const value = event["value"];
   if (name === "runwire.artifact") return takeArtifact(draft, entry, value);
   if (name === "runwire.input_request") {
-    const facts = asObject(value);
-    const id = asText(facts["request_id"]) || asText(facts["id"]);
-    append(draft, entry, "request", {
-      id, prompt: asText(facts["prompt"]) || asText(facts["message"]), schema: facts["schema"] ?? facts["payload_schema"], value,
-    }, id);
-    return;
+    return ask(draft, entry, asObject(value));
   }
+  if (name === "runwire.input_response") return settle(draft, value);
   append(draft, entry, "custom", { name, value });
+}
+
+/** A later attempt announces an open question again under the same id: it is still the same question. */
+function ask(draft: Draft, entry: EventEntry, interrupt: JsonObject): void {
+  const id = asText(interrupt["id"]);
+  if (id === "" || find(draft, "request", id)) return;
+  append(draft, entry, "request", { id, prompt: asText(interrupt["message"]), schema: interrupt["responseSchema"], tool: toolOf(interrupt), end: null }, id);
+}
+
+function settle(draft: Draft, value: unknown): void {
+  const settlement = settlementOf(value);
+  const request = settlement && find(draft, "request", settlement.id);
+  if (request) request.end = settlement.end;
 }
 
 /** An artifact that comes while a step runs belongs to the step; any other stands on its own. */

@@ -6,6 +6,7 @@
 
 import type { StepStatus } from "./agui";
 import type { RunStatus, StateData } from "./protocol";
+import type { Settlement, ToolCall } from "./question";
 
 interface ItemBase {
   /** Unique and stable within the run: kind and the seq of its first entry. */
@@ -66,7 +67,10 @@ export interface RequestItem extends ItemBase {
   readonly id: string;
   readonly prompt: string;
   readonly schema: unknown;
-  readonly value: unknown;
+  /** Set for an approval. */
+  readonly tool: ToolCall | null;
+  /** Null while it is open. */
+  readonly end: Settlement | null;
 }
 /** A CUSTOM event that this page has no special view for. */
 export interface CustomItem extends ItemBase {

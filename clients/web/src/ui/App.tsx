@@ -1,5 +1,6 @@
 /** The page: its gate, its frame, and what the address asks for. */
 
+import { route } from "../app/router";
 import { open, signIn } from "../app/store";
 import { Banner, Problem } from "./Banner";
 import { navShown } from "./chrome";
@@ -7,6 +8,7 @@ import { Help } from "./Help";
 import { Home } from "./Home";
 import { Icon } from "./Icon";
 import { RunPage } from "./RunPage";
+import { ServerPage } from "./ServerPage";
 import { Sidebar } from "./Sidebar";
 import { SignIn } from "./SignIn";
 
@@ -16,12 +18,12 @@ export function App() {
   return (
     <div class="frame">
       <Sidebar />
-      {navShown.value && <button class="veil" aria-label="Close the list of runs" onClick={() => (navShown.value = false)} />}
+      {navShown.value && <button class="veil" aria-label="Close the list" onClick={() => (navShown.value = false)} />}
       <div class="main">
-        <button class="button icon-only nav-button" aria-label="Runs" onClick={() => (navShown.value = true)}><Icon name="menu" /></button>
+        <button class="button icon-only nav-button" aria-label="Conversations" onClick={() => (navShown.value = true)}><Icon name="menu" /></button>
         <Banner />
         <Problem />
-        {session ? <RunPage key={session.runId} session={session} /> : <Home />}
+        {session ? <RunPage key={session.runId} session={session} /> : route.value.page === "server" ? <ServerPage /> : <Home />}
       </div>
       <Help />
     </div>

@@ -9,6 +9,7 @@ import type { Row } from "../core/rows";
 import type { Artifact, LifeItem, StepItem } from "../core/view";
 import { Icon, type IconName } from "./Icon";
 import { Markdown } from "./Markdown";
+import { RequestCard } from "./RequestCard";
 
 export interface RowProps {
   readonly row: Row;
@@ -54,7 +55,7 @@ export const ItemRow = memo(function ItemRow({ row, expanded, selected, artifact
     case "custom":
       return <Fold icon="box" title={item.name || "Custom event"} expanded={expanded} onToggle={() => onToggle(row.key)}><pre class="fold-code">{json(item.value)}</pre></Fold>;
     case "request":
-      return <div class="card ask"><strong>The agent asks</strong><p>{item.prompt || json(item.value)}</p></div>;
+      return <RequestCard item={item} />;
     case "life":
       return isTerminal(item.state.status) ? <Outcome item={item} answer={answer} /> : <div class="divider"><Icon name="again" />{againWords(item.state)}</div>;
   }

@@ -6,7 +6,8 @@ import { inputLine } from "../core/agent-input";
 import { duration, queuePlace, statusWords, wholeSeconds } from "../core/format";
 import { isTerminal } from "../core/protocol";
 import type { RunSession } from "../app/run-session";
-import { agents, now, startRun, stopRun } from "../app/store";
+import { runHref } from "../app/router";
+import { agents, now, startRun, stopRun, turns } from "../app/store";
 import { Composer } from "./Composer";
 import { Icon } from "./Icon";
 import { runKeys } from "./keys";
@@ -14,7 +15,7 @@ import { RawLog } from "./RawLog";
 import { ReplayBar } from "./ReplayBar";
 import { moveSelection, selection } from "./selection";
 import { Stage } from "./Stage";
-import { StatusChip } from "./Status";
+import { StatusChip, StatusDot } from "./Status";
 import { Transcript } from "./Transcript";
 
 export function RunPage({ session }: { session: RunSession }) {
@@ -47,6 +48,7 @@ export function RunPage({ session }: { session: RunSession }) {
   return (
     <main class="run-page">
       <Header session={session} raw={raw.value} onRaw={() => (raw.value = !raw.value)} />
+      <Turns session={session} />
       <Progress session={session} />
       <div class={view.steps.length > 0 && !raw.value ? "run-body split" : "run-body"}>
         {raw.value ? <RawLog session={session} /> : <Transcript key={session.runId} session={session} onReady={(show) => (showItem.current = show)} />}
@@ -91,6 +93,20 @@ function Header({ session, raw, onRaw }: { session: RunSession; raw: boolean; on
         <button class="button icon-only" aria-pressed={raw} aria-label="Raw log" title="Raw log" onClick={onRaw}><Icon name="list" /></button>
       </div>
     </header>
+  );
+}
+
+/** The runs of the conversation, one after the other; a single one needs no list. */
+function Turns({ session }: { session: RunSession }) {
+  if (turns.value.length < 2) return null;
+  return (
+    <nav class="turns" aria-label="Runs of this conversation">
+      {turns.value.map((run, number) => (
+        <a key={run.id} href={runHref(run.id)} aria-current={run.id === session.runId ? "page" : undefined} title={inputLine(run.input)}>
+          <StatusDot status={run.status} verdict={run.verdict} />{number + 1}
+        </a>
+      ))}
+    </nav>
   );
 }
 
