@@ -11,10 +11,9 @@ import shutil
 import signal
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,10 @@ from runwire.contracts.agent import AgentFailure, AgentResult
 from runwire.engine.cancellation import StopReason, StopToken
 from runwire.engine.context import LiveRunContext
 from runwire.engine.emitter import UserWebSocketEmitter
-from runwire.engine.family import FAMILY_SERVICES
+from runwire.engine.isolation.calls import WorkerCalls
 from runwire.engine.isolation.host import Launcher
 from runwire.engine.isolation.messages import (
     FRAME_SLACK,
-    Answered,
     Asked,
     Ended,
     Forgotten,
@@ -46,11 +44,9 @@ from runwire.engine.isolation.messages import (
     Signal,
     Stop,
     Taken,
-    told_error,
 )
 from runwire.engine.isolation.pipe import Pipe
-from runwire.errors import InternalError, InvalidInput, LimitExceeded, RunwireError, StorageUnavailable
-from runwire.protocol.traversal import Traversal
+from runwire.errors import LimitExceeded, RunwireError, StorageUnavailable
 from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun
 from runwire.runs.state import Verdict
@@ -59,9 +55,6 @@ log = structlog.get_logger(__name__)
 
 TAKEN_EVERY = 64
 """Events after which the worker is told that its window has room again."""
-
-MOST_CALLS = 32
-"""Calls of services that one run may have under way; as many as its worker threads."""
 
 LINGER_S = 0.5
 """How long a worker may live behind its last word, or behind a link that it has closed."""
@@ -118,7 +111,6 @@ class ProcessRun:
         self._limits = limits
         self._stop = stop
         self._started = False
-        self._calls: dict[int, asyncio.Task[None]] = {}
         self._ended: Ended | None = None
         self._failure: Exception | None = None
         self._open_message: str | None = None
@@ -161,6 +153,12 @@ class ProcessRun:
                 control.close()
                 raise
         self._link, self._control = Pipe(link), Pipe(control)
+        self._calls = WorkerCalls(self._context, self._link, self._broken)
+
+    def _broken(self, error: Exception) -> None:
+        """End a run whose process breaks the rules; the first reason stays."""
+        self._failure = self._failure or error
+        self._control.send(Signal("kill"))
 
     async def _execute(self, folder: Path) -> Gone:
         """Return once every process has ended and all that is to be said of the run has been said."""
@@ -191,10 +189,8 @@ class ProcessRun:
             return gone
         finally:
             reading.cancel()
-            calls = tuple(self._calls.values())
-            for call in calls:
-                call.cancel()
-            await asyncio.gather(reading, *calls, return_exceptions=True)
+            await asyncio.gather(reading, return_exceptions=True)
+            await self._calls.close()
 
     async def _wait_gone(self) -> Gone:
         frames = FrameReader(FromGuard, limit_bytes=self._parts.artifact_bytes + FRAME_SLACK)
@@ -213,8 +209,7 @@ class ProcessRun:
         try:
             await self._take_all()
         except Exception as error:  # the edge to the agent's process: whatever it was, it ends the run
-            self._failure = self._failure or error
-            self._control.send(Signal("kill"))
+            self._broken(error)
         heard.set()
         await asyncio.sleep(LINGER_S)
         if self._ended is None and self._failure is None:
@@ -237,10 +232,9 @@ class ProcessRun:
                         self._link.send(Taken(entries, size_bytes))
                         entries = size_bytes = 0
                 elif isinstance(message, Asked):
-                    await self._answer(message)
+                    await self._calls.begin(message)
                 elif isinstance(message, Forgotten):
-                    if (call := self._calls.get(message.id)) is not None:
-                        call.cancel()
+                    self._calls.forget(message.id)
                 else:
                     self._ended = message
                     return
@@ -257,74 +251,6 @@ class ProcessRun:
             self._open_message = event.get("messageId")
         elif event["type"] == "TEXT_MESSAGE_END":
             self._open_message = None
-
-    async def _answer(self, asked: Asked) -> None:
-        """Begin to answer a call; waits while too many are under way."""
-        while len(self._calls) >= MOST_CALLS:
-            await asyncio.wait(self._calls.values(), return_when=asyncio.FIRST_COMPLETED)
-        if asked.id in self._calls:
-            raise PipeBroken("the run's process has used the number of a call twice; it was killed")
-        call = self._calls[asked.id] = asyncio.get_running_loop().create_task(self._serve(asked))
-        call.add_done_callback(lambda _done: self._calls.pop(asked.id, None))
-
-    async def _serve(self, asked: Asked) -> None:
-        services: dict[str, Callable[..., Awaitable[Any]]] = {
-            "flush": self._flush,
-            "artifacts.save": self._save_artifact,
-            "traversals.save": self._save_traversal,
-            "files.find": self._find_file,
-            "ask": self._ask,
-            "approve": self._approve,
-            "inbox.take": self._take_message,
-            "inbox.arrival": self._wait_message,
-            "steps.recall": self._context.recall,
-            "steps.remember": self._context.remember,
-            **{name: partial(self._context.family.ask, name) for name in FAMILY_SERVICES},
-        }
-        value: Any = None
-        told = None
-        try:
-            if asked.service not in services:
-                raise InternalError(f"no service {asked.service[:60]!r} for a run in a process of its own")
-            value = await services[asked.service](**asked.arguments)
-        except (RunwireError, AgentFailure) as error:
-            told = told_error(error)
-        except (TypeError, msgspec.ValidationError) as error:  # arguments that the contexts would never send
-            told = told_error(InvalidInput(f"{asked.service[:60]}: {error}"))
-        except Exception:  # the edge of one call: the worker is answered, whatever it was
-            log.exception("run.call_failed", run_id=self._claimed.run_id, service=asked.service[:60])
-            told = told_error(InternalError(f"{asked.service[:60]}: the server's log says why"))
-        try:
-            self._link.send(Answered(asked.id, value, told))
-        except PipeBroken as error:
-            self._failure = self._failure or error
-            self._control.send(Signal("kill"))
-
-    async def _flush(self) -> int:
-        return await self._context.flush()
-
-    async def _save_artifact(self, *, kind: str, name: str, mime: str, data: bytes) -> Any:
-        return await self._context.artifacts.save(kind=kind, name=name, mime=mime, data=data, announce=False)
-
-    async def _save_traversal(self, *, task: str, traversal: bytes) -> None:
-        await self._context.traversal.save(task, msgspec.json.decode(traversal, type=Traversal))
-
-    async def _find_file(self, *, file_id: str) -> Any:
-        files = self._context.files
-        return await files.info(file_id), str((await files.path(file_id)).resolve())
-
-    async def _ask(self, *, message: str, schema: Any, timeout_s: float | None, key: str | None) -> Any:
-        return await self._context.ask(message, schema=schema, timeout_s=timeout_s, key=key)
-
-    async def _approve(self, *, tool_call: Any, message: str | None, timeout_s: float | None, key: str | None) -> Any:
-        decided = await self._context.approve(tool_call, message=message, timeout_s=timeout_s, key=key)
-        return {"approved": decided.approved, "editedArgs": decided.edited_arguments, "comment": decided.comment}
-
-    async def _take_message(self) -> Any:
-        return await self._context.inbox.poll()
-
-    async def _wait_message(self) -> None:
-        await self._context.inbox.arrival()
 
     # Its end
 
