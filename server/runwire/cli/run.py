@@ -50,6 +50,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--run-id", default=None, metavar="ID", help="the run's id: the same id never starts a second run"
     )
+    parser.add_argument("--thread-id", default=None, metavar="ID", help="the conversation that the run belongs to")
+    parser.add_argument(
+        "--if-busy",
+        choices=("parallel", "reject", "enqueue", "interrupt", "rollback", "steer"),
+        default="parallel",
+        help="what to do while the conversation has a run that has not ended",
+    )
     parser.add_argument("--json", action="store_true", help="print the log itself, an entry a line")
     parser.add_argument(
         "--config",
@@ -78,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
             run_id=arguments.run_id,
             priority=arguments.priority,
             timeout_s=arguments.timeout_s,
+            thread_id=arguments.thread_id,
+            if_busy=arguments.if_busy,
         )
         return started.run_id
 

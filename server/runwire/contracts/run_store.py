@@ -4,9 +4,9 @@ threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from runwire.contracts.actors import Actor, OwnedRun, User
 from runwire.contracts.event_log import RunAppender
@@ -16,10 +16,14 @@ from runwire.runs.state import RunStatus
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """The answer to a start: the run, and whether it existed before (the same id, owner and body)."""
+    """The answer to a start: the run, and whether it existed before (the same id, owner and body). ``stopping``: the
+    runs that were cancelled for it and have yet to stop; ``steered``: what became of the message that the start was.
+    """
 
     run: OwnedRun
     existed: bool
+    stopping: Sequence[str] = ()
+    steered: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class RunStore(Protocol):
             RunIdTaken: the id names another run (protocol, L7).
             NotFound: the thread belongs to somebody else.
             OverCapacity: too many runs wait; OverBudget: the owner has used up what they may.
+            ThreadBusy: the thread has a live run, and the start is to be refused then, or to become a message.
         """
 
     async def pause(self) -> None:
@@ -63,6 +68,9 @@ class RunStore(Protocol):
 
     async def request_cancel(self, run: OwnedRun) -> RunStatus:
         """Store the wish to cancel and return the status that the run then has; a waiting run is CANCELLED at once."""
+
+    async def newest_live(self, thread_id: str, actor: User) -> OwnedRun | None:
+        """Return the newest run of the actor's thread that has not ended."""
 
     async def get(self, run_id: str, actor: Actor) -> OwnedRun:
         """Return the run if it is the actor's. Raises NotFound, the same for absent and foreign."""

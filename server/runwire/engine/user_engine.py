@@ -99,12 +99,15 @@ class UserExecutionEngine:
         Raises:
             InvalidInput: unknown agent, or input that the agent refuses.
             OverCapacity: the agent needs a thread, and too many are stuck.
-            RunIdTaken, NotFound, OverCapacity: see ``RunStore.create``.
+            RunIdTaken, NotFound, OverCapacity, ThreadBusy: see ``RunStore.create``.
         """
         encoded = encode_value(command.input)
         prepare = partial(self.prepare, command, actor, encoded)
         new = await asyncio.to_thread(prepare) if len(encoded) >= LONG_INPUT_BYTES else prepare()
-        return await self._parts.store.create(new, actor)
+        created = await self._parts.store.create(new, actor)
+        for run_id in created.stopping:  # the wish is stored already
+            self._parts.request_stop(run_id, StopReason.CANCEL)
+        return created
 
     async def start_child(self, command: StartRun, parent: ClaimedRun) -> Created:
         """The same for a run that another one starts, on behalf of its owner. Raises as :meth:`start`, and what
@@ -150,6 +153,7 @@ class UserExecutionEngine:
             limits=command.limits or None,
             file_ids=file_ids_in(command.input, encoded),
             webhook=self._receiver(command.webhook),
+            if_busy=command.if_busy,
         )
 
     def _receiver(self, webhook: StartWebhook | UnsetType) -> StartReceiver | None:

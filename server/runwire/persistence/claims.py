@@ -18,6 +18,7 @@ from runwire.persistence.backoff import Backoff
 from runwire.persistence.lanes import Lane, Lanes, Place
 from runwire.persistence.seats import Seats
 from runwire.persistence.slots import ReturningRuns
+from runwire.persistence.thread_turns import ThreadTurns
 from runwire.persistence.transaction import Head, Transaction, stored_limits
 from runwire.protocol.entries import state_data
 from runwire.runs.limits import RunLimits, RunningLimits
@@ -60,6 +61,7 @@ class Claimer:
 
     def __init__(self, limits: RunningLimits, worker_id: str, clock: Clock) -> None:
         self.backoff = Backoff(clock)
+        self.turns = ThreadTurns()
         self.ranks = RankBook()
         self.state = QueueState()
         """The queue as of the last commit; replaced as a whole, so any thread may look at it."""
@@ -112,13 +114,14 @@ class Claimer:
             self._waiting += status == RunStatus.WAITING
             self._tally.move(owner_id, agent, None, RunStatus.RUNNING)  # a WAITING one too, until recovery settles it
         self.backoff.restore(connection)
+        self.turns.restore(connection)
         self.state = QueueState.of(self._tally, self._waiting, self._pauses)
 
     # The pass
 
     def claim(self, tx: Transaction) -> None:
         """Give the free slots to the best heads of the queue, inside ``tx``."""
-        for head in self.backoff.release(tx, self.ranks):
+        for head in (*self.backoff.release(tx, self.ranks), *self.turns.release(tx, self.ranks)):
             self._lanes.offer((head.owner_id, head.agent), (head.rank, head.run_id))
             tx.look = True
         if not (tx.moved or tx.returning or tx.look or self._look):
@@ -249,6 +252,7 @@ class Claimer:
     def committed(self, tx: Transaction) -> None:
         """Keep what :meth:`claim` has noted; called once ``tx`` is committed."""
         self.backoff.committed()
+        self.turns.committed()
         self._returning.committed(tx)
         self._look = False
         if tx.pauses is not None:
@@ -268,6 +272,7 @@ class Claimer:
                 self._tally.move(owner_id, agent, after, None)
             else:
                 self._tally.move(owner_id, agent, after, before)
+        self.turns.rolled_back()
         for lane, place in self._replaced:
             self._lanes.offer(lane, place)
         self._counted.clear()

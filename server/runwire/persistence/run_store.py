@@ -39,7 +39,7 @@ _COLUMNS = (
     "id, owner_id, thread_id, agent, status, attempt, fence, epoch, priority, timeout_s, on_disconnect, input,"
     " body_hash, created_ms, started_ms, ended_ms, cancel_requested_ms, first_seq,"
     " (SELECT coalesce(max(seq), 0) FROM entries WHERE run_id = runs.id), terminal, agent_version, max_attempts,"
-    " not_before_ms, limits, parent_id, retry_of, from_seq"
+    " not_before_ms, limits, parent_id, retry_of, from_seq, rolled_back_by"
 )
 _LIMITS = 23
 """Where the limits stand in them."""
@@ -113,12 +113,13 @@ class SqlRunStore:
         if new.parent_id is not None:
             admit_child(tx, new, self._family)
         secret = secret_for(tx, new) if new.webhook is not None else None
-        tx.insert_run(new, self._claimer.ranks.next_rank(new.owner_id, new.priority))
+        rank, stopping = self._claimer.turns.enter(tx, new, request_cancel)
+        tx.insert_run(new, self._claimer.ranks.next_rank(new.owner_id, new.priority) if rank is None else rank)
         if new.file_ids:
             note_uses(tx, new)
         if new.webhook is not None:
             note_webhook(tx, new, secret)
-        return Created(OwnedRun(self._fresh_record(new, tx.now_ms), actor), existed=False)
+        return Created(OwnedRun(self._fresh_record(new, tx.now_ms), actor), existed=False, stopping=stopping)
 
     def _fresh_record(self, new: NewRun, now_ms: int) -> RunRecord:
         return RunRecord(
@@ -253,6 +254,17 @@ class SqlRunStore:
         if record is None or (isinstance(actor, User) and record.owner_id != actor.id):
             raise NotFound(f"no run {run_id[:64]}")
         return OwnedRun(record, actor)
+
+    async def newest_live(self, thread_id: str, actor: User) -> OwnedRun | None:
+        """Return the newest run of the actor's thread that has not ended."""
+        statement = (
+            f"SELECT {_COLUMNS} FROM runs WHERE thread_id = ? AND status IN ('QUEUED', 'RUNNING', 'WAITING')"
+            " AND owner_id = ? ORDER BY created_ms DESC, rank DESC LIMIT 1"
+        )
+        row = await self._readers.run(
+            lambda connection: connection.exec_driver_sql(statement, (thread_id, actor.id)).one_or_none()
+        )
+        return None if row is None else OwnedRun(self._to_record(row), actor)
 
     async def watched(self) -> Sequence[OwnedRun]:
         """Return the live runs that are to be cancelled when nobody follows them; see the contract."""

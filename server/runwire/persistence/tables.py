@@ -241,6 +241,12 @@ class RunRow(SQLModel, table=True):
         Index("ix_runs_owner", "owner_id", "created_ms", "id"),
         Index("ix_runs_thread", "thread_id", "created_ms"),
         Index(
+            "ix_runs_thread_live",
+            "thread_id",
+            sqlite_where=text("status IN ('QUEUED', 'RUNNING', 'WAITING')"),
+            postgresql_where=text("status IN ('QUEUED', 'RUNNING', 'WAITING')"),
+        ),
+        Index(
             "ix_runs_parent",
             "parent_id",
             sqlite_where=text("parent_id IS NOT NULL"),
@@ -275,6 +281,7 @@ class RunRow(SQLModel, table=True):
     parent_id: str | None = None
     retry_of: str | None = None
     from_seq: int | None = Field(default=None, sa_type=BigInteger)
+    rolled_back_by: str | None = None
 
 
 class QueuePauseRow(SQLModel, table=True):

@@ -22,6 +22,7 @@ from runwire.persistence.endings import record_endings
 from runwire.persistence.slots import Returning
 from runwire.protocol.entries import entry_frame, state_data
 from runwire.runs.limits import RunLimits
+from runwire.runs.rank import PARKED
 from runwire.runs.record import ClaimedRun, NewRun
 from runwire.runs.state import ACTIVE, TERMINAL, RunStatus, advance
 from runwire.runs.tally import Move, Pauses
@@ -232,7 +233,7 @@ class Transaction:
     def fresh_queued(self) -> list[tuple[Head, NewRun]]:
         """Return the waiting runs that this transaction has created and not yet written, best rank first."""
         pairs = [(self.changed[run_id], new) for run_id, new in self._fresh.items()]
-        waiting = [pair for pair in pairs if pair[0].status is RunStatus.QUEUED]
+        waiting = [pair for pair in pairs if pair[0].status is RunStatus.QUEUED and pair[0].rank < PARKED]
         return sorted(waiting, key=lambda pair: (pair[0].rank, pair[0].run_id))
 
     # The end

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from runwire.errors import BadCommand, InvalidInput
 from runwire.protocol.view import Input
 from runwire.protocol.webhooks import StartWebhook
+from runwire.runs.if_busy import IfBusy
 from runwire.runs.limits import RunLimits
 from runwire.runs.state import Priority
 
@@ -39,6 +40,9 @@ class StartRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     on_disconnect: Literal["continue", "cancel"] = "continue"
     limits: RunLimits | UnsetType = UNSET
     webhook: StartWebhook | UnsetType = UNSET
+    if_busy: Annotated[IfBusy, Meta(description="what to do while the thread has a run that has not ended")] = (
+        IfBusy.PARALLEL
+    )
 
     def body_hash(self, encoded_input: bytes) -> str:
         """Return what identifies this request besides its id (protocol, L7: same owner and same body → the same
@@ -50,6 +54,8 @@ class StartRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             parts.append(msgspec.json.encode(self.limits).decode())
         if self.webhook is not UNSET:
             parts.append(msgspec.json.encode(self.webhook).decode())
+        if self.if_busy is not IfBusy.PARALLEL:
+            parts.append(self.if_busy.value)
         digest = hashlib.sha256("\x00".join(parts).encode() + b"\x00")
         digest.update(encoded_input)
         return digest.hexdigest()

@@ -27,6 +27,9 @@ PARKED = 2**62
 FORGET_AT = 1_000
 """Users and classes that are remembered before those whose turn has passed are forgotten."""
 
+BEHIND = PARKED + 1
+"""From here on the ranks of runs that wait for the earlier runs of their thread, in their order."""
+
 _OFFSET = {Priority.HIGH: 0, Priority.NORMAL: CLASS_STEP, Priority.LOW: 2 * CLASS_STEP}
 
 

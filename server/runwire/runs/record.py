@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from runwire.runs.if_busy import IfBusy
 from runwire.runs.limits import RunLimits
 from runwire.runs.state import TERMINAL, Priority, RunStatus, Verdict
 
@@ -64,7 +65,8 @@ class NewRun:
     ``timeout_s`` counts RUNNING only, in seconds; ``limits`` are the others that the start asked for. ``parent_id``
     is the run that starts this one, ``parent_fence`` its right to; ``retry_of`` the run that it repeats, from behind
     its entry ``from_seq`` if it is a fork. ``first_words`` is what a new thread is called; ``file_ids`` are the files
-    that the input names; ``webhook`` is who else is told of its end.
+    that the input names; ``webhook`` is who else is told of its end; ``if_busy`` what is to be done
+    if the thread has a live run.
     """
 
     run_id: str
@@ -89,6 +91,7 @@ class NewRun:
     from_seq: int | None = None
     file_ids: tuple[str, ...] = ()
     webhook: StartReceiver | None = None
+    if_busy: IfBusy = IfBusy.PARALLEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,8 @@ class RunRecord:
     parent_id: str | None = None
     retry_of: str | None = None
     from_seq: int | None = None
+    rolled_back_by: str | None = None
+    """The run that took this one's place in its thread."""
 
     @property
     def ended(self) -> bool:

@@ -71,6 +71,8 @@ def run_view(record: RunRecord) -> dict[str, Any]:
         "retry_of": record.retry_of,
         "from_seq": record.from_seq,
     }
+    if record.rolled_back_by is not None:
+        view["rolled_back_by"] = record.rolled_back_by
     if record.terminal is not None:
         ending = msgspec.json.decode(record.terminal, type=dict[str, msgspec.Raw])
         view.update({key: ending[key] for key in ("result", "verdict", "error", "reason", "usage") if key in ending})

@@ -36,9 +36,10 @@ from runwire.engine.steering import Steering
 from runwire.engine.take_over import TakeOver
 from runwire.engine.user_engine import UserExecutionContext
 from runwire.engine.waiting import Waiting
-from runwire.errors import RunwireError, ServerStopping, StartupIncomplete
+from runwire.errors import NotFound, RunEnded, RunwireError, ServerStopping, StartupIncomplete, ThreadBusy
 from runwire.ids import new_id
 from runwire.protocol.commands import RetryRun, StartRun
+from runwire.runs.if_busy import IfBusy
 from runwire.runs.state import RunStatus
 from runwire.settings import Settings
 from runwire.telemetry.tracing import RunTracer
@@ -46,6 +47,9 @@ from runwire.web.connection import Connections, SocketConnection
 from runwire.web.vitals import Vitals
 
 T = TypeVar("T")
+
+STEER_TRIES = 5
+"""How often a start that would steer looks again because a run has begun or ended meanwhile; a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +102,38 @@ class Services:
         self.refuse_while_draining()
         context = UserExecutionContext(user.id, command.thread_id or new_id(), run_id)
         engine = self.engines.create_for_user(context)
-        created = await self._traced(command.agent, context, headers, partial(engine.start, command, user))
+        start = partial(self._traced, command.agent, context, headers, partial(engine.start, command, user))
+        created = await (start() if command.if_busy is not IfBusy.STEER else self._steer_or(start, command, user))
         if command.on_disconnect == "cancel" and not created.existed:
             self.presence.watch(created.run, self.bridge.followers_of(run_id))
         return created
+
+    async def _steer_or(self, start: Callable[[], Awaitable[Created]], command: StartRun, user: User) -> Created:
+        """Send the input into the thread's live run, or start one where there is none; whoever comes in between is
+        looked at again.
+        """
+        if command.run_id is not UNSET and await self._exists(command.run_id, user):
+            return await start()
+        for _ in range(STEER_TRIES):
+            live = await self.store.newest_live(command.thread_id or "", user)
+            if live is None:
+                try:
+                    return await start()
+                except ThreadBusy:
+                    continue
+            try:
+                sent = await self.steering.send(live, command.input, user, command.run_id or None)
+            except RunEnded:
+                continue
+            return Created(live, existed=True, steered={"message_id": sent.message_id, "status": sent.status})
+        raise ThreadBusy("runs of this thread begin and end too fast to be steered; try again")
+
+    async def _exists(self, run_id: str, user: User) -> bool:
+        try:
+            await self.store.get(run_id, user)
+        except NotFound:
+            return False
+        return True
 
     async def _traced(
         self,

@@ -122,6 +122,7 @@ class AsyncRunwire:
         priority: Literal["high", "normal", "low"] = "normal",
         timeout_s: float | None = None,
         on_disconnect: Literal["continue", "cancel"] = "continue",
+        if_busy: Literal["parallel", "reject", "enqueue", "interrupt", "rollback", "steer"] = "parallel",
         webhook: Mapping[str, str] | None = None,
         limits: Mapping[str, float] | None = None,
     ) -> Run:
@@ -136,12 +137,15 @@ class AsyncRunwire:
             priority: the class in which it waits.
             timeout_s: seconds that it may be RUNNING; default the server's.
             on_disconnect: ``cancel`` ends it when nobody has followed it for 15 s.
+            if_busy: what to do while the thread has a run that has not ended; ``steer`` sends the input into that run,
+                and the returned run is that one, with ``steered`` set.
             webhook: ``{"url": …, "secret_name": …}``: whom to tell of its end, and the webhook whose secret signs that.
             limits: what it may use at most, stricter than the agent's and the server's own limits: ``idle_timeout_s``
                 (seconds of silence), ``events``, ``log_bytes``, ``artifacts``, ``artifact_bytes``.
 
         Raises:
-            InvalidInput: a value is refused; RunIdTaken: the id names another run; OverCapacity: too many wait.
+            InvalidInput: a value is refused; RunIdTaken: the id names another run; OverCapacity: too many wait;
+            ThreadBusy: ``if_busy`` is ``reject`` and the thread has a live run.
         """
         body: dict[str, Any] = {
             "agent": agent,
@@ -149,6 +153,7 @@ class AsyncRunwire:
             "run_id": fresh_run_id() if run_id is None else checked_run_id(run_id),
             "priority": priority,
             "on_disconnect": on_disconnect,
+            "if_busy": if_busy,
         }
         body |= _given(thread_id=thread_id, timeout_s=timeout_s, webhook=webhook)
         body |= _given(limits=None if limits is None else dict(limits))

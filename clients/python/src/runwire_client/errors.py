@@ -14,7 +14,8 @@ leave this package: they are mapped where they arise and stand in ``__cause__``.
     │   │   ├── AlreadyAnswered   another answer to the question was first; ``details`` hold it
     │   │   ├── RequestClosed     the question takes no answer any more
     │   │   ├── ControlTaken      somebody else has the run's browser at this moment
-    │   │   └── RunEnded          the run takes no message any more
+    │   │   ├── RunEnded          the run takes no message any more
+    │   │   └── ThreadBusy        the thread has a run that has not ended
     │   ├── TooLarge              413
     │   ├── OverCapacity          429: your share is used up; ``retry_after_s`` says when to come back
     │   └── ClientClosed          the client was used outside its ``async with``
@@ -134,6 +135,12 @@ class RunEnded(Conflict):
     """The run has ended and takes no message any more."""
 
     default_code = "run_ended"
+
+
+class ThreadBusy(Conflict):
+    """The thread has a run that has not ended, and the start was to be refused then; ``details`` name it."""
+
+    default_code = "thread_busy"
 
 
 class TooLarge(CallerError):

@@ -25,6 +25,7 @@ from runwire_client.errors import (
     ScopeMissing,
     ServerFault,
     ServerUnavailable,
+    ThreadBusy,
     TooLarge,
 )
 from runwire_client.fields import parse_json
@@ -44,9 +45,8 @@ _BY_STATUS: Final = MappingProxyType(
         504: ServerUnavailable,
     }
 )
-_BY_CODE: Final = MappingProxyType(
-    {kind.default_code: kind for kind in (RunIdTaken, AlreadyAnswered, ControlTaken, RequestClosed, RunEnded)}
-)
+_CONFLICTS: Final = (RunIdTaken, AlreadyAnswered, ControlTaken, RequestClosed, RunEnded, ThreadBusy)
+_BY_CODE: Final = MappingProxyType({kind.default_code: kind for kind in _CONFLICTS})
 _REFUSALS: Final = MappingProxyType({**{kind.default_code: kind for kind in _BY_STATUS.values()}, **_BY_CODE})
 
 

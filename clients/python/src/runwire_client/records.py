@@ -17,12 +17,16 @@ from runwire_client.fields import Fields
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run that was accepted; ``epoch`` and ``after=0`` follow it from its first entry."""
+    """A run that was accepted; ``epoch`` and ``after=0`` follow it from its first entry.
+
+    ``steered`` is None unless the start became a message into this run: ``delivered`` or ``queued_for_next_turn``.
+    """
 
     run_id: str
     thread_id: str
     status: RunStatus
     epoch: str
+    steered: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +96,13 @@ class Health:
 def read_started(value: object) -> Run:
     """Return the run of a start's reply. Raises ProtocolViolation."""
     fields = Fields(value, "run")
+    steered = fields.values.get("steered")
     return Run(
         run_id=fields.text("run_id"),
         thread_id=fields.text("thread_id"),
         status=fields.word("status", RunStatus),
         epoch=fields.text("epoch"),
+        steered=None if steered is None else Fields(steered, "steered").text("status"),
     )
 
 

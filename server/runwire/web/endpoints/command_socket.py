@@ -6,7 +6,7 @@ Two parts: the endpoint's task only receives; commands are carried out in order 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -227,7 +227,11 @@ class CommandEndpoint:
         except BaseException:
             follow.stop()
             raise
-        self._reply_run(command_id, created.run, existed=created.existed)
+        if created.run.run_id != run_id:  # the start became a message: this is the run that it went to
+            follow.stop()
+            self._drop(created.run.run_id)
+            follow = self._attach(created.run.run_id)
+        self._reply_run(command_id, created.run, existed=created.existed, steered=created.steered)
         self._begin(follow, created.run, FollowOptions(None, None, batch=True), fresh=not created.existed)
 
     async def _follow(self, command: FollowRun, command_id: Any) -> None:
@@ -282,15 +286,19 @@ class CommandEndpoint:
             facts = views.input(command) if isinstance(command, ViewInput) else views.close(command)
         self._connection.send(Reply(id=command_id, ok=True, result=facts))
 
-    def _reply_run(self, command_id: Any, run: OwnedRun, *, existed: bool) -> None:
+    def _reply_run(
+        self, command_id: Any, run: OwnedRun, *, existed: bool, steered: Mapping[str, Any] | None = None
+    ) -> None:
         record = run.record
-        facts = {
+        facts: dict[str, Any] = {
             "run_id": record.id,
             "thread_id": record.thread_id,
             "status": record.status.value,
             "epoch": record.epoch,
             "existed": existed,
         }
+        if steered is not None:
+            facts["steered"] = steered
         self._connection.send(Reply(id=command_id, ok=True, result=facts))
 
     def _check_room(self, run_id: str | None) -> None:

@@ -21,7 +21,9 @@ EVENTS_BYTES = 4 * 1024 * 1024
 
 
 async def create_run(request: Request) -> Response:
-    """Start a run: 202, or 200 with the run that the same id and body started before."""
+    """Start a run: 202, or 200 with the run that the same id and body started before. A start that became a message is
+    202 with the run that it went to.
+    """
     services = get_services(request)
     body = decode_body(await request.body())
     key = request.headers.get("idempotency-key")
@@ -32,7 +34,10 @@ async def create_run(request: Request) -> Response:
             raise InvalidInput("run_id and Idempotency-Key differ; give one of them")
     command = convert(body, StartRun)
     created = await services.start_run(command, current_user(request), command.run_id or new_id(), request.headers)
-    return json_response(run_view(created.run.record), status=200 if created.existed else 202)
+    view = run_view(created.run.record)
+    if created.steered is not None:
+        return json_response({**view, "steered": created.steered}, status=202)
+    return json_response(view, status=200 if created.existed else 202)
 
 
 async def retry_run(request: Request) -> Response:
