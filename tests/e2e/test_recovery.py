@@ -123,6 +123,7 @@ async def test_a_run_that_kills_its_server_each_time_is_given_up(start_server: S
     assert (end["status"], end["attempt"], end["error"]["code"]) == ("FAILED", 3, "worker_lost")
 
 
+FAMILY = ("tests.support.family_agents:parent", "tests.support.family_agents:hangs")
 ATTEMPTS = ("tests.support.attempt_agents:patient", "tests.support.attempt_agents:very_patient")
 
 
@@ -166,3 +167,19 @@ async def test_a_cancel_finds_a_parked_run_also_after_a_kill(start_server: Start
     async with conversing(second) as socket:
         assert (await socket.ok("run.cancel", run_id=run_id))["status"] == "CANCELLED"
     assert statuses(stored_entries(second.data, run_id))[-1] == "CANCELLED"
+
+
+async def test_children_that_still_wait_follow_a_parent_that_was_lost(start_server: StartServer) -> None:
+    first = start_server(agents=FAMILY, max_running=1)
+    run_id = await _start(first, agent="parent", input={"agent": "hangs", "input": None, "count": 2})
+    children = "SELECT id, status FROM runs WHERE parent_id IS NOT NULL ORDER BY status"
+
+    def begun() -> bool:
+        return [row["status"] for row in query(first.data, children)] == ["QUEUED", "RUNNING"]
+
+    await eventually_async(begun, "one child runs on its parent's slot, one waits")
+    first.kill()
+    second = start_server(agents=FAMILY, max_running=1)
+    assert stored_entries(second.data, run_id)[-1]["data"]["error"]["code"] == "worker_lost"
+    ends = sorted(row["status"] for row in query(second.data, children))
+    assert ends == ["CANCELLED", "FAILED"]

@@ -187,6 +187,16 @@ async def test_a_child_that_could_not_be_started_is_the_agents_error(server: Emb
     assert "nobody" in end["error"]["message"]
 
 
+async def test_the_scripted_agent_starts_children(server: EmbeddedServer) -> None:
+    steps = [{"child": {"agent": "leaf", "input": 1}}, {"child": {"agent": "leaf", "input": {"fail": "no"}}}]
+    async with server.http() as http:
+        run_id = await start(http, "scripted", {"steps": steps})
+        end = await ended(server, run_id)
+        listed = (await http.get("/v1/runs", params={"parent_id": run_id})).json()["data"]
+    assert end["error"]["code"] == "child_failed"
+    assert sorted(run["status"] for run in listed) == ["FAILED", "SUCCEEDED"]
+
+
 async def test_waiting_for_a_child_is_not_silence(server: EmbeddedServer) -> None:
     async with server.http() as http:
         sleeps = {"agent": "scripted", "input": {"steps": [{"sleep_s": 0.8}]}}

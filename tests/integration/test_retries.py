@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runwire.clock import SystemClock
 from tests.conftest import MakeServer
 from tests.support import attempt_agents
 from tests.support.deadlines import eventually_async
@@ -116,6 +117,19 @@ async def test_the_run_shows_which_version_of_the_agent_it_was_started_with(serv
     assert agents["flaky"]["retry"] == {"max_attempts": 4, "base_s": 0.05, "factor": 2.0, "most_s": 60.0, "jitter": 0.0}
     assert agents["echo"]["version"]
     await ended(server, run_id)
+
+
+@pytest.mark.parametrize("jump_ms", [-86_400_000, 86_400_000])
+async def test_a_jump_of_the_wall_clock_neither_shortens_nor_lengthens_a_pause(
+    server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch, jump_ms: int
+) -> None:
+    async with server.http() as http:
+        begun = time.monotonic()
+        run_id = await start(http, "patient", {})
+        await eventually_async(lambda: len(statuses(server.entries(run_id))) == 3, "it waits for its next attempt")
+        monkeypatch.setattr(SystemClock, "now_ms", lambda _clock: time.time_ns() // 1_000_000 + jump_ms)
+        assert (await ended(server, run_id, within_s=4))["result"] == {"attempt": 2}
+    assert time.monotonic() - begun >= 1.5
 
 
 async def test_a_hundred_runs_that_fail_together_all_come_back(make_server: MakeServer) -> None:

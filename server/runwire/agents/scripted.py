@@ -67,6 +67,14 @@ class Receive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeout_s: Annotated[float, Meta(ge=0, le=86_400)] = 60.0
 
 
+class Child(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Another run to start, and whether to wait for its result."""
+
+    agent: str
+    input: Any = None
+    wait: bool = True
+
+
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing to do; exactly one key is given."""
 
@@ -75,6 +83,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sleep_s: Annotated[float, Meta(ge=0, le=86_400)] | UnsetType = UNSET
     burst: Burst | UnsetType = UNSET
     fail: str | Failure | UnsetType = UNSET
+    child: Child | UnsetType = UNSET
     hang: Literal["async", "sync"] | UnsetType = UNSET
     raise_: Literal["BaseException", "SystemExit", "Exception"] | UnsetType = msgspec.field(name="raise", default=UNSET)
     step: TestStep | UnsetType = UNSET
@@ -103,7 +112,7 @@ def parse(input: Any) -> Script:
 
 
 async def scripted(ctx: RunContext, input: Any) -> AgentResult:
-    """Do what the input's steps say: text, emit, sleep_s, burst, step, fail, hang, raise, ask, approve, receive."""
+    """Do what the input's steps say, in order."""
     script = parse(input)
     answers: list[Any] = []
     inbox = ctx.inbox if any(step.receive is not UNSET for step in script.steps) else None
@@ -139,6 +148,10 @@ async def _perform(ctx: RunContext, step: Step) -> None:
         await _burst(ctx, step.burst)
     elif step.fail is not UNSET:
         _fail(ctx, step.fail)
+    elif step.child is not UNSET:
+        child = await ctx.start(step.child.agent, step.child.input)
+        if step.child.wait:
+            await child.result()
     elif step.hang is not UNSET:
         await _hang(step.hang)
     elif step.raise_ is not UNSET:
