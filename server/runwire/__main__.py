@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "run",
     "retry": "retry",
     "suite": "suite",
+    "replay": "replay",
     "top": "top",
     "queue": "queue_desk",
     "threads": "threads",

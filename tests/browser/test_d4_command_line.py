@@ -116,3 +116,25 @@ def test_suites_from_a_program(server: ServerProcess) -> None:
         assert b"<testsuites" in b"".join(client.tests.report(ended.runs[0].run_id, "xml"))
         assert [found.id for found in client.suites.list()] == ["program"]
         client.suites.delete("program")
+
+
+def test_a_recorded_run_is_replayed_and_a_changed_page_is_found(server: ServerProcess, tmp_path: Path) -> None:
+    with Runwire(server.origin, server.token) as client:
+        test = {**SHOP, "name": "To replay"}
+        run_id = client.start("browser-test", test).run_id
+        client.result(run_id, timeout_s=LIMIT_S)
+        (file,) = server.data.glob(f"tasks/to-replay/traversals/*_{run_id}.json")
+        traversal = json.loads(file.read_bytes())
+    data = f"--data={server.data}"
+    by_id = runwire(tmp_path, "replay", run_id, data)
+    assert by_id.returncode == 0, by_id.stdout + by_id.stderr
+    assert "3/3 passed" in by_id.stdout
+    traversal["steps"][0]["page_title"] = "The shop of last week"
+    traversal["steps"][1]["action"]["target"]["text"] = "Green mug"
+    changed = write(tmp_path, "changed.json", traversal)
+    by_file = runwire(tmp_path, "replay", str(changed), data)
+    assert by_file.returncode == 1
+    assert 'the title was "The shop of last week", now it is "Products · Sample shop"' in by_file.stdout
+    assert 'it passed when it was recorded; now link "Green mug" was not found' in by_file.stdout
+    assert "Step 3/3 SKIPPED" in by_file.stdout
+    assert runwire(tmp_path, "replay", "nosuchrun1", data).returncode == 2

@@ -84,8 +84,8 @@ def steps_of(run: RunFacts, traversal: bytes | None) -> RunSteps:
     """Return the steps of a browser run; reads at most a few hundred KiB: call it off the loop."""
     ending = ending_of(run.terminal)
     planned = _planned(run.input)
-    source, done = _done(run, ending, traversal)
-    name, total, browser = "Browser test", max(len(planned.texts), len(done)), planned.browser
+    source, name, done = _done(run, ending, traversal)
+    total, browser = max(len(planned.texts), len(done)), planned.browser
     if isinstance(ending.result, dict) and isinstance(ending.result.get("total"), int):
         total = max(total, ending.result["total"])
     rest: StepState = "NOT_FINISHED" if run.status in TERMINAL else "PENDING"
@@ -95,7 +95,7 @@ def steps_of(run: RunFacts, traversal: bytes | None) -> RunSteps:
     ]
     return RunSteps(
         run_id=run.run_id,
-        name=planned.name or name,
+        name=planned.name or name or "Browser test",
         status=run.status,
         attempt=run.attempt,
         verdict=ending.verdict,
@@ -137,19 +137,20 @@ def _planned(encoded: bytes) -> _Plan:
 
 def _done(
     run: RunFacts, ending: Ending, traversal: bytes | None
-) -> tuple[Literal["traversal", "result", "none"], list[RunStep]]:
-    """Return the steps that have ended, and what they were read from."""
+) -> tuple[Literal["traversal", "result", "none"], str, list[RunStep]]:
+    """Return what the steps that have ended were read from, what that calls the test, and the steps."""
     record = None if traversal is None else _readable(traversal)
     if record is not None and record.attempt == run.attempt:  # an earlier attempt's steps say nothing of this one
         steps = [msgspec.convert(msgspec.structs.asdict(step), RunStep) for step in record.steps]
-        return "traversal", [_with_screenshot(run.run_id, step) for step in steps]
+        return "traversal", record.name, [_with_screenshot(run.run_id, step) for step in steps]
     told = ending.result.get("steps") if isinstance(ending.result, dict) else None
     if isinstance(told, list):
         try:
-            return "result", [_with_screenshot(run.run_id, step) for step in msgspec.convert(told, list[RunStep])]
+            steps = msgspec.convert(told, list[RunStep])
         except msgspec.ValidationError:  # another agent's result has steps of its own
-            return "none", []
-    return "none", []
+            return "none", "", []
+        return "result", str(ending.result.get("name", "")), [_with_screenshot(run.run_id, step) for step in steps]
+    return "none", "", []
 
 
 def _readable(traversal: bytes) -> Traversal | None:

@@ -63,9 +63,14 @@ class Traversal(msgspec.Struct, frozen=True, kw_only=True):
     steps: tuple[TraversalStep, ...]
 
 
+def kind_of(action: type[Action]) -> str:
+    """Return an action's word in traversals: ``VerifyText`` is ``verify_text``."""
+    return _WORD.sub("_", action.__name__).lower()
+
+
 def action_facts(action: Action) -> dict[str, Any]:
     """Return an action as JSON: its ``kind`` (``VerifyText`` is ``verify_text``) and the facts that it has."""
-    facts: dict[str, Any] = {"kind": _WORD.sub("_", type(action).__name__).lower()}
+    facts: dict[str, Any] = {"kind": kind_of(type(action))}
     for name, value in _parts(action):
         facts[name] = dict(_parts(value)) if isinstance(value, Target) else value
         if is_dataclass(value) and not isinstance(value, Target):

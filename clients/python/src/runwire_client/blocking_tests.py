@@ -91,6 +91,10 @@ class BlockingTests:
         """Return what a browser run did so far."""
         return self._wait(self._parts.traversal(run_id))
 
+    def input(self, run_id: str) -> Any:
+        """Return what a run was started with."""
+        return self._wait(self._parts.input(run_id))
+
 
 class BlockingSuites:
     """The user's suites, as AsyncRunwire.suites."""

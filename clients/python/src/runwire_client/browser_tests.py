@@ -203,6 +203,10 @@ class Tests:
         path = f"/v1/runs/{checked_run_id(run_id)}/traversal"
         return Fields(await self._http.get(path), "traversal").values
 
+    async def input(self, run_id: str) -> Any:
+        """Return what a run was started with, unchanged. Raises NotFound."""
+        return Fields(await self._http.get(f"/v1/runs/{checked_run_id(run_id)}"), "run").values.get("input")
+
 
 def read_test(value: object) -> SavedTest:
     """Return a saved test. Raises ProtocolViolation."""

@@ -1,4 +1,6 @@
-"""The ``browser-test`` agent. Floor 4; runs on the run's own thread; knows browsers only through their contract.
+"""The agents ``browser-test`` and ``browser-replay``.
+
+Floor 4; they run on the run's own thread and know browsers only through their contract.
 
 The step language is loaded with the first test (some 40 ms, once): a server starts without it.
 """
@@ -10,10 +12,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from runwire.contracts.agent import AgentFailure, AgentResult, RunContext
 from runwire.errors import BrowserError, BrowserLost
-from runwire.protocol.steps.shape import INPUT_SCHEMA
+from runwire.protocol.steps.shape import INPUT_SCHEMA, REPLAY_SCHEMA
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from runwire.agents.browser_test.session import TestSession
+    from runwire.protocol.steps.testfile import BrowserTest
 
 
 class BrowserTestAgent:
@@ -42,28 +47,67 @@ class BrowserTestAgent:
             InvalidInput: the input is no test.
             AgentFailure: it could not be carried out.
         """
-        from runwire.agents.browser_test.configuration import browser_config
         from runwire.agents.browser_test.session import TestSession
         from runwire.protocol.steps.testfile import parse_test
 
         test = parse_test(input)
-        session: TestSession | None = None
-        limit = asyncio.timeout(test.timeout_s)
-        try:
-            pool = ctx.browser
-            session = TestSession(ctx, test, pool.sample_origin)
-            config = browser_config(test.browser)
-            async with limit, pool.lease(ctx.run_id, config, limit=limit) as lease:
-                await session.run(lease)
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise _failure(f"the test's limit of {test.timeout_s:g} s has passed", "timeout", session) from error
-        except BrowserError as error:  # a step's own errors are its result; these are the browser's
-            lost = isinstance(error, BrowserLost) and session is not None and session.started
-            code = "browser_lost" if lost else "startup_failed"
-            raise _failure(error.message, code, session, retryable=lost) from error
-        return AgentResult(result=session.report.as_json(), verdict=session.report.verdict)
+        return await carry_out(ctx, test, lambda origin: TestSession(ctx, test, origin))
+
+
+class BrowserReplayAgent:
+    """Does a recorded traversal again, without a model, and tells step by step where the page is no longer the same.
+
+    A step is PASSED if it came out as recorded, with the page where it was then; the verdict is ``passed`` if every
+    step is. Else as ``browser-test``.
+    """
+
+    description: ClassVar[str] = "Does a recorded browser run again and tells where the page has changed."
+    input_schema: ClassVar[dict[str, Any]] = REPLAY_SCHEMA
+    needs_browser: ClassVar[bool] = True
+
+    @staticmethod
+    def validate_input(input: Any) -> None:
+        """Refuse what cannot be done again. Raises InvalidInput that names the missing variable or file."""
+        from runwire.protocol.steps.recorded import parse_replay
+
+        parse_replay(input)
+
+    async def run(self, ctx: RunContext, input: Any) -> AgentResult:
+        """Do the traversal again. Raises as ``BrowserTestAgent.run``."""
+        from runwire.agents.browser_test.replay import ReplaySession
+        from runwire.protocol.steps.recorded import parse_replay
+
+        replay = parse_replay(input)
+        return await carry_out(ctx, replay.test, lambda origin: ReplaySession(ctx, replay, origin))
+
+
+async def carry_out(
+    ctx: RunContext, test: BrowserTest, make_session: Callable[[str | None], TestSession]
+) -> AgentResult:
+    """Carry a session out on a page of its own, within the test's limit. ``make_session`` gets the sample origin.
+
+    Raises:
+        AgentFailure: it could not be carried out.
+    """
+    from runwire.agents.browser_test.configuration import browser_config
+
+    session: TestSession | None = None
+    limit = asyncio.timeout(test.timeout_s)
+    try:
+        pool = ctx.browser
+        session = make_session(pool.sample_origin)
+        config = browser_config(test.browser)
+        async with limit, pool.lease(ctx.run_id, config, limit=limit) as lease:
+            await session.run(lease)
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise _failure(f"the test's limit of {test.timeout_s:g} s has passed", "timeout", session) from error
+    except BrowserError as error:  # a step's own errors are its result; these are the browser's
+        lost = isinstance(error, BrowserLost) and session is not None and session.started
+        code = "browser_lost" if lost else "startup_failed"
+        raise _failure(error.message, code, session, retryable=lost) from error
+    return AgentResult(result=session.report.as_json(), verdict=session.report.verdict)
 
 
 def _failure(message: str, code: str, session: TestSession | None, *, retryable: bool = False) -> AgentFailure:

@@ -50,13 +50,17 @@ class TestSession:
         if self._test.keep_logs != "never":
             await lease.record()
         async with lease.page() as page:
-            for number, row in enumerate(self._test.rows):
-                self._performer.variables = dict(row)
-                await self._run_row(page, number)
+            await self._all_steps(page)
         await self._keep_logs(lease)
         await self._traversal.save(self.report)
         await self._ctx.progress(self._total, self._total, self.report.line)
         await self._ctx.text(self.report.line + "\n")
+
+    async def _all_steps(self, page: PageHandle) -> None:
+        """Carry the steps out; the page is the whole test's."""
+        for number, row in enumerate(self._test.rows):
+            self._performer.variables = dict(row)
+            await self._run_row(page, number)
 
     async def _keep_logs(self, lease: BrowserLease) -> None:
         """Keep what the pages said and fetched, if the test asks for it. What cannot be kept is told."""

@@ -53,3 +53,20 @@ INPUT_SCHEMA: dict[str, Any] = {
     ],
 }
 """For forms and listings; ``testfile.parse_test`` gives the better messages."""
+
+REPLAY_SCHEMA: dict[str, Any] = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "Replay",
+    "description": "A recorded traversal, and what it does not hold: values of variables, texts of uploaded files.",
+    "type": "object",
+    "required": ["traversal"],
+    "additionalProperties": False,
+    "properties": {
+        "traversal": {"type": "object", "description": "As GET /v1/runs/{run_id}/traversal gives it."},
+        **{
+            name: INPUT_SCHEMA["properties"][name]
+            for name in ("variables", "data", "files", "browser", "timeout_s", "step_timeout_s")
+        },
+    },
+}
+"""For forms and listings; ``recorded.parse_replay`` gives the better messages."""

@@ -64,8 +64,8 @@ def parse_test(source: object) -> BrowserTest:
     if unknown:
         known = ", ".join(INPUT_SCHEMA["properties"])
         raise InvalidInput(f"unknown key {unknown[0]!r} in the test; known are {known}")
-    variables, rows = _values(data.get("variables"), "variables"), _rows(data.get("data"))
-    steps = _with_files(_steps(data.get("steps")), _values(data.get("files"), "files", names=False))
+    variables, rows = parse_values(data.get("variables"), "variables"), _rows(data.get("data"))
+    steps = _with_files(_steps(data.get("steps")), parse_values(data.get("files"), "files", names=False))
     given = frozenset(variables).union(*rows[:1])
     check_references(steps, given)
     url = _text(data, "url", 2_000)
@@ -75,8 +75,8 @@ def parse_test(source: object) -> BrowserTest:
         name=_text(data, "name", 200) or "Browser test",
         url=url,
         steps=steps,
-        timeout_s=_seconds(data, "timeout_s", 300.0, 3_600.0),
-        step_timeout_s=_seconds(data, "step_timeout_s", 10.0, 600.0),
+        timeout_s=seconds_of(data, "timeout_s", 300.0, 3_600.0),
+        step_timeout_s=seconds_of(data, "step_timeout_s", 10.0, 600.0),
         on_failure=_on_failure(data.get("on_failure", "stop")),
         retries=_retries(data.get("retries", 0)),
         variables=variables,
@@ -104,7 +104,7 @@ def _task(value: object) -> TaskReference | None:
     raise InvalidInput("task: an object with id, version and configuration is needed; the server writes it")
 
 
-def _values(value: object, where: str, *, names: bool = True) -> dict[str, str]:
+def parse_values(value: object, where: str, *, names: bool = True) -> dict[str, str]:
     """Return a mapping of names to texts; numbers are taken as they are written."""
     if value is None:
         return {}
@@ -125,7 +125,7 @@ def _rows(value: object) -> tuple[dict[str, str], ...]:
         return ()
     if not isinstance(value, list) or not 0 < len(value) <= MAX_ROWS:
         raise InvalidInput(f"data: a list of 1 to {MAX_ROWS} objects is needed")
-    rows = tuple(_values(row, f"data row {number}") for number, row in enumerate(value, start=1))
+    rows = tuple(parse_values(row, f"data row {number}") for number, row in enumerate(value, start=1))
     for number, row in enumerate(rows, start=1):
         if set(row) != set(rows[0]):
             raise InvalidInput(f"data row {number}: its names differ from those of row 1 ({', '.join(rows[0])})")
@@ -134,12 +134,13 @@ def _rows(value: object) -> tuple[dict[str, str], ...]:
 
 def _with_files(steps: tuple[Step, ...], files: Mapping[str, str]) -> tuple[Step, ...]:
     """Return the steps with the files that they upload."""
-    return tuple(replace(step, action=_with_file(step.index, step.action, files)) for step in steps)
+    return tuple(replace(step, action=with_file(step.index, step.action, files)) for step in steps)
 
 
-def _with_file(index: int, action: Action, files: Mapping[str, str]) -> Action:
+def with_file(index: int, action: Action, files: Mapping[str, str]) -> Action:
+    """Return an action with the text of the file that it uploads. Raises InvalidInput that lists the files."""
     if isinstance(action, InFrame):
-        return replace(action, action=_with_file(index, action.action, files))
+        return replace(action, action=with_file(index, action.action, files))
     if not isinstance(action, Upload):
         return action
     if action.file not in files:
@@ -178,7 +179,8 @@ def _text(data: Mapping[Any, Any], key: str, longest: int) -> str | None:
     return value.strip()
 
 
-def _seconds(data: Mapping[Any, Any], key: str, default: float, most: float) -> float:
+def seconds_of(data: Mapping[Any, Any], key: str, default: float, most: float) -> float:
+    """Return a number of seconds in ``(0, most]``. Raises InvalidInput."""
     value = data.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
         raise InvalidInput(f"{key}: a number of seconds above 0 and at most {most:g} is needed")
