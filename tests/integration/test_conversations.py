@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,7 @@ async def test_deleting_a_conversation_deletes_everything_in_it(make_server: Mak
         for run_id in (*runs, kept):
             await ended(server, run_id)
         assert len(await found(server, http, "penguin")) == 2
+        await http.patch("/v1/threads/talk", json={"title": "quokka"})
         folder = artifacts_folder(server.data) / runs[1]
         assert len(list(folder.iterdir())) == 1
         assert (await http.delete("/v1/threads/talk")).status_code == 204
@@ -174,7 +176,8 @@ async def test_deleting_a_conversation_deletes_everything_in_it(make_server: Mak
         assert query(server.data, "SELECT * FROM artifacts WHERE run_id = ?", run_id) == []
     assert not folder.exists()
     assert server.frames(kept)
-    assert query(server.data, "SELECT * FROM search_fts WHERE search_fts MATCH 'secret'") == []
+    assert query(server.data, "SELECT * FROM search_fts WHERE search_fts MATCH 'secret OR quokka'") == []
+    assert query(server.data, "SELECT * FROM search_texts WHERE thread_id = 'talk'") == []
 
 
 async def test_an_id_that_was_deleted_may_be_used_again_under_another_epoch(make_server: MakeServer) -> None:
@@ -203,6 +206,34 @@ async def test_what_was_deleted_is_removed_from_the_disk_after_a_restart_too(mak
     again = make_server(server.data)
     await eventually_async(lambda: again.status(run_id) == "", "the run is gone", 5)
     assert query(again.data, "SELECT * FROM entries WHERE run_id = ?", run_id) == []
+
+
+async def test_a_file_that_cannot_be_removed_holds_up_no_other_deletion(
+    make_server: MakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = make_server()
+    real = shutil.rmtree
+
+    def refuse(path: Path) -> None:
+        if path.name == kept:
+            raise OSError(13, "Permission denied")
+        real(path)
+
+    async with server.http() as http:
+        runs = [await start(http, "files", [{"name": "a"}]) for _ in range(2)]
+        kept, other = runs
+        for run_id in runs:
+            await ended(server, run_id)
+        monkeypatch.setattr(shutil, "rmtree", refuse)
+        for run_id in runs:
+            assert (await http.delete(f"/v1/runs/{run_id}")).status_code == 204
+            problem_of(await http.get(f"/v1/runs/{run_id}"), 404, "not_found")
+        await eventually_async(lambda: server.status(other) == "", "the other is gone")
+        assert server.status(kept) != ""
+    server.stop()
+    monkeypatch.undo()
+    again = make_server(server.data)
+    await eventually_async(lambda: again.status(kept) == "", "the next process removes it")
 
 
 async def test_a_conversation_with_a_live_run_is_deleted_by_force_alone(make_server: MakeServer, gate: Gate) -> None:

@@ -229,15 +229,28 @@ async def test_files_are_listed_newest_first_by_pages(make_server: MakeServer) -
     assert len(names) == 5
 
 
+async def test_an_upload_beyond_the_sum_is_refused_while_it_comes(make_server: MakeServer) -> None:
+    server = make_server(user_file_bytes=100_000)
+    assert b" 413 " in await _first_line(server, declared=8_000_000, sent=200_000)
+    assert on_disk(server) == []
+
+
 async def test_a_slow_upload_is_given_up(make_server: MakeServer) -> None:
     server = make_server(upload_timeout_s=0.3)
+    assert b" 408 " in await _first_line(server, declared=9, sent=1)
+    assert on_disk(server) == []
+
+
+async def _first_line(server: EmbeddedServer, *, declared: int, sent: int) -> bytes:
+    """Send the beginning of an upload, and no more, and return how it is answered."""
     host, port = server.origin.removeprefix("http://").split(":")
-    head = f"POST /v1/files HTTP/1.1\r\nHost: {host}\r\nContent-Length: 9\r\nAuthorization: Bearer {server.token}"
+    head = f"POST /v1/files HTTP/1.1\r\nHost: {host}\r\nContent-Length: {declared}\r\n"
+    head += f"Authorization: Bearer {server.token}\r\n\r\n"
     async with asyncio.timeout(5):
         reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(head.encode() + b"\r\n\r\nx")
-        assert b" 408 " in await reader.readline()
+        writer.write(head.encode() + b"x" * sent)
+        line = await reader.readline()
         writer.close()
-        with contextlib.suppress(OSError):  # the server has closed first, with a byte unread
+        with contextlib.suppress(OSError):  # the server has closed first, with bytes unread
             await writer.wait_closed()
-    assert on_disk(server) == []
+    return line

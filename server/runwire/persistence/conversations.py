@@ -177,8 +177,8 @@ class SqlConversationStore:
         run_id = await self._readers.run(self._purge.next_doomed)
         if run_id is None:
             return False
-        await self._purge.remove_files(run_id)
-        await self._write(partial(self._purge.remove_rows, run_id))
+        if await self._purge.remove_files(run_id):
+            await self._write(partial(self._purge.remove_rows, run_id))
         return True
 
     async def index(self) -> bool:

@@ -14,8 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import sqlalchemy as sa
+import structlog
 
 from runwire.persistence.transaction import Transaction
+
+log = structlog.get_logger(__name__)
 
 DOOMED = ""
 """The owner of what is deleted: no user's name, because a user has one."""
@@ -38,7 +41,7 @@ TABLES_OF_A_RUN = (
 )
 """Every table with a column ``run_id``; a test holds this equal to the schema."""
 
-_NEXT = "SELECT id FROM runs WHERE owner_id = ? LIMIT 1"
+_NEXT = "SELECT id FROM runs WHERE owner_id = ? ORDER BY created_ms, id LIMIT ?"
 _TRIM = "DELETE FROM entries WHERE run_id = ? AND seq < (SELECT min(seq) FROM entries WHERE run_id = ?) + ?"
 _REMOVE_RUN = "DELETE FROM runs WHERE id = ? AND owner_id = ?"
 
@@ -50,15 +53,24 @@ class Purge:
         """``artifacts`` is the folder with one folder a run."""
         self._artifacts = artifacts
         self._remove_traversal = remove_traversal
+        self._put_off: set[str] = set()
 
     def next_doomed(self, connection: sa.Connection) -> str | None:
         """Return the id of a run that is to be removed."""
-        found: str | None = connection.exec_driver_sql(_NEXT, (DOOMED,)).scalar()
-        return found
+        doomed = connection.exec_driver_sql(_NEXT, (DOOMED, len(self._put_off) + 1)).scalars()
+        return next((run_id for run_id in doomed if run_id not in self._put_off), None)
 
-    async def remove_files(self, run_id: str) -> None:
-        """Remove what the run left on the disk. Raises OSError: the next portion tries again."""
-        await asyncio.to_thread(self._remove_files, run_id)
+    async def remove_files(self, run_id: str) -> bool:
+        """Remove what the run left on the disk; False if that cannot be: the next process tries again, and no other
+        run waits for it.
+        """
+        try:
+            await asyncio.to_thread(self._remove_files, run_id)
+        except OSError as error:
+            log.error("purge.files_not_removed", run_id=run_id, error=str(error))
+            self._put_off.add(run_id)
+            return False
+        return True
 
     def _remove_files(self, run_id: str) -> None:
         folder = self._artifacts / run_id
