@@ -1,7 +1,8 @@
 """Puts a run's own process together: what ``wiring.py`` is for the server, this is for the fork server. Floor 7.
 
 :func:`main` is called in a new interpreter with an environment of allowed names only; the first message on its socket
-says which agents to import and what a run may use. No secret of the server is in it.
+says which agents to import and what a run may use. No secret of the server is in it. What only it needs is imported
+there: a server without isolated agents has nothing of it.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from runwire.agents.registry import AgentRegistry, load_agents
 from runwire.browser.support import BrowserSupport
-from runwire.engine.isolation import fork_server
-from runwire.engine.isolation.guard import Work
 from runwire.engine.isolation.host import ForkServerHost
 from runwire.engine.isolation.limits import ProcessLimits
 from runwire.engine.isolation.process_run import ProcessParts
-from runwire.engine.isolation.worker import WorkerParts, work
 from runwire.settings import Settings
 from runwire.telemetry.logs import configure_logs
+
+if TYPE_CHECKING:
+    from runwire.engine.isolation.guard import Work
 
 MODULE = "runwire.isolated"
 
@@ -34,7 +35,6 @@ CLOSE_S = 1.0
 """How long the fork server may take to end what still runs when the server ends."""
 
 _CONFIG_BYTES = 1_048_576
-
 
 _TOLD = (
     "agents",
@@ -119,6 +119,8 @@ def environment_for(settings: Settings, environ: Mapping[str, str]) -> dict[str,
 
 def main(descriptor: int) -> None:
     """Be the fork server."""
+    from runwire.engine.isolation import fork_server
+
     requests = socket.socket(fileno=descriptor)
     config = msgspec.json.decode(requests.recv(_CONFIG_BYTES), type=ForkConfig)
     settings = msgspec.convert({**config.settings, "max_running": 1}, Settings)
@@ -127,6 +129,9 @@ def main(descriptor: int) -> None:
 
 
 def _prepare(config: ForkConfig, settings: Settings) -> Work:
+    """Import the agents and return what a worker does."""
+    from runwire.engine.isolation.worker import WorkerParts, work
+
     if config.browsers:
         with suppress(ImportError):  # not installed: the run that asks for a browser is told so
             import runwire.browser.host  # noqa: F401  # once here instead of in each run

@@ -232,7 +232,7 @@ async def test_runs_come_page_by_page_newest_first(runwire: AsyncRunwire) -> Non
 
 async def test_agents_queue_and_health(runwire: AsyncRunwire) -> None:
     agents = {agent.name: agent for agent in await runwire.agents()}
-    assert agents["echo"].available
+    assert (agents["echo"].available, agents["echo"].isolation) == (True, "thread")
     queue = await runwire.queue()
     assert queue.limits["max_running"] >= 1
     health = await runwire.health()

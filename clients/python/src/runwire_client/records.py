@@ -72,7 +72,9 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An agent; the schemas are JSON Schema, or None where it declares none. ``available``: it can be started here."""
+    """An agent; the schemas are JSON Schema, or None where it declares none. ``available``: it can be started here.
+    ``isolation``: its runs are executed on a ``thread`` of the server, or in a ``process`` each.
+    """
 
     name: str
     description: str
@@ -82,6 +84,7 @@ class Agent:
     unavailable_reason: str | None
     version: str | None = None
     forkable: bool = False
+    isolation: str = "thread"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +154,5 @@ def read_agent(value: object) -> Agent:
         unavailable_reason=fields.text_or_none("unavailable_reason"),
         version=fields.text_or_none("version"),
         forkable=fields.values.get("forkable") is True,
+        isolation=fields.text_or_none("isolation") or "thread",
     )
