@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runwire.clock import SystemClock
 from runwire.persistence import claims, queue_store
 from runwire.persistence.claims import Claimer
 from runwire.persistence.database import database_file, open_engine
-from runwire.persistence.transaction import Transaction
+from runwire.persistence.run_store import request_cancel
+from runwire.persistence.transaction import Head, Transaction
+from runwire.protocol.entries import state_data
 from runwire.runs.limits import RunningLimits
+from runwire.runs.record import NewRun
+from runwire.runs.state import ACTIVE, Priority, RunStatus
 
 MakeData = Callable[[], Path]
 
@@ -139,3 +149,111 @@ def test_a_pass_that_was_rolled_back_is_as_if_it_had_not_been(data: Path) -> Non
                 claimer.rolled_back()
                 assert (claimer.running, claimer.queued) == (0, 4)
         assert (claimer.state.running, claimer.state.queued) == (2, 2)
+
+
+USERS, AGENTS = ("ann", "bob", "cid"), ("chat", "test", "wide")
+OPERATIONS = st.one_of(
+    st.tuples(st.just("start"), st.sampled_from(USERS), st.sampled_from(AGENTS), st.sampled_from(Priority)),
+    st.tuples(st.just("end"), st.integers(0, 9)),
+    st.tuples(st.just("cancel"), st.integers(0, 9)),
+    st.tuples(st.just("pause"), st.sampled_from((*AGENTS, ""))),
+    st.tuples(st.just("resume"), st.sampled_from((*AGENTS, ""))),
+)
+COMMITS = st.lists(st.tuples(st.lists(OPERATIONS, min_size=1, max_size=6), st.booleans()), max_size=25)
+LIMITS = RunningLimits(4, 2, {"chat": 3, "test": 1})
+
+
+class _House:
+    """A claimer on a real database, and how the writer uses it: commits that succeed, and commits that fail."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.claimer = Claimer(LIMITS, "worker", SystemClock())
+        self.heads: dict[str, Head] = {}
+        self.numbers = itertools.count()
+
+    def commit(self, operations: list[tuple[Any, ...]], *, fails: bool) -> None:
+        """Apply operations as one commit; one that fails is tried again, as the writer does."""
+        for failing in (True, False) if fails else (False,):
+            self.connection.execute("BEGIN IMMEDIATE")
+            tx = Transaction(self.connection, self.heads, 1)
+            for name, *arguments in operations:
+                getattr(self, name)(tx, *arguments)
+            self.claimer.claim(tx)
+            tx.flush()
+            if failing:
+                self.claimer.rolled_back()
+                self.connection.execute("ROLLBACK")
+                continue
+            self.connection.execute("COMMIT")
+            self.claimer.committed(tx)
+            for run_id, head in tx.changed.items():
+                self.heads[run_id] = head
+                if head.status not in ACTIVE:
+                    del self.heads[run_id]
+
+    def start(self, tx: Transaction, owner: str, agent: str, priority: Priority) -> None:
+        """Add a run."""
+        facts: dict[str, Any] = {"run_id": f"run{next(self.numbers):05}", "owner_id": owner, "agent": agent}
+        facts |= {"thread_id": "t", "thread_from_client": False, "id_from_client": False, "input": b"1"}
+        facts |= {"body_hash": "h", "priority": priority, "timeout_s": 1.0, "on_disconnect": "continue", "epoch": "e"}
+        tx.insert_run(NewRun(**facts), self.claimer.ranks.next_rank(owner, priority))
+
+    def end(self, tx: Transaction, index: int) -> None:
+        """End one of the runs that are executed."""
+        running = sorted(r for r, head in self.heads.items() if head.status is RunStatus.RUNNING and r not in tx.moved)
+        if index < len(running):
+            tx.move(self.heads[running[index]], RunStatus.SUCCEEDED, state_data(RunStatus.SUCCEEDED, 1))
+
+    def cancel(self, tx: Transaction, index: int) -> None:
+        """Cancel one of the runs that wait."""
+        tx.flush()
+        rows = tx.run("SELECT id FROM runs WHERE status = 'QUEUED' ORDER BY rank, id").fetchall()
+        if index < len(rows):
+            request_cancel(rows[index][0], tx)
+
+    def pause(self, tx: Transaction, agent: str) -> None:
+        """Pause an agent, or everything."""
+        tx.run("INSERT INTO queue_pauses VALUES (?, 'op', 1) ON CONFLICT DO NOTHING", (agent,))
+        self._reload(tx)
+
+    def resume(self, tx: Transaction, agent: str) -> None:
+        """Take it back."""
+        tx.run("DELETE FROM queue_pauses WHERE agent = ?", (agent,))
+        self._reload(tx)
+
+    def _reload(self, tx: Transaction) -> None:
+        tx.pauses, tx.look = claims.read_pauses([row[0] for row in tx.run(claims.SELECT_PAUSES)]), True
+
+    def check(self) -> None:
+        """What the database holds obeys every limit, and nobody waits who might start."""
+        rows = self.connection.execute("SELECT status, owner_id, agent, id FROM runs ORDER BY rank, id").fetchall()
+        running = [row for row in rows if row[0] == "RUNNING"]
+        owners, agents = Counter(row[1] for row in running), Counter(row[2] for row in running)
+        assert len(running) <= LIMITS.total
+        assert all(count <= LIMITS.per_user for count in owners.values())
+        assert all(count <= LIMITS.of_agent(agent) for agent, count in agents.items())
+        paused = {row[0] for row in self.connection.execute(claims.SELECT_PAUSES)}
+        may_start = [
+            row
+            for row in rows
+            if row[0] == "QUEUED"
+            and owners[row[1]] < LIMITS.per_user
+            and agents[row[2]] < LIMITS.of_agent(row[2])
+            and not paused & {row[2], ""}
+        ]
+        assert len(running) == LIMITS.total or not may_start
+        queued = sum(row[0] == "QUEUED" for row in rows)
+        assert (self.claimer.state.running, self.claimer.state.queued) == (len(running), queued)
+
+
+@hypothesis.settings(max_examples=30, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@given(COMMITS)
+def test_f5_limits_hold_and_no_slot_stays_empty(make_data: MakeData, commits: list[tuple[list[Any], bool]]) -> None:
+    """Whatever comes, ends, is cancelled or paused, in commits that succeed or fail and are tried again."""
+    with closing(sqlite3.connect(database_file(make_data()), isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        house = _House(connection)
+        for operations, fails in commits:
+            house.commit(operations, fails=fails)
+            house.check()
