@@ -105,6 +105,19 @@ async def listens(ctx: RunContext, input: int) -> list[Any]:
 listens.listens = True  # type: ignore[attr-defined]
 
 
+async def chats(ctx: RunContext, input: str) -> str:
+    """Say what it was started with, then repeat every message until one says ``bye``."""
+    await ctx.text(f"You began with: {input}. ")
+    async for message in ctx.inbox:
+        await ctx.text(f"You said: {message.content}. ")
+        if message.content == "bye":
+            break
+    return input
+
+
+chats.listens = True  # type: ignore[attr-defined]
+
+
 def listens_plainly(ctx: SyncRunContext, input: dict[str, Any]) -> list[Any]:
     """Take messages in a plain function until none has come for a while."""
     heard: list[Any] = []
@@ -183,6 +196,7 @@ _AGENTS = (
     asks_then_sleeps,
     approves,
     listens,
+    chats,
     listens_plainly,
     polls,
     hears_again,

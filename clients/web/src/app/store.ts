@@ -41,6 +41,8 @@ export const now = signal(Date.now());
 
 let cancelBanner: () => void = () => undefined;
 let messageLimit = 65_536;
+/** Runs that were queued behind the open one: the page goes on to them. */
+const waitedBehind = new Set<string>();
 
 const client = new RunClient(
   {
@@ -159,8 +161,15 @@ function newSession(runId: string): RunSession {
     noteStatus(runId, status);
     turns.value = turns.value.map((run) => (run.id === runId ? { ...run, status, verdict: session.live.value.terminal?.verdict ?? null } : run));
     tell(session);
-    if (isTerminal(status)) void readRecord(session);
+    if (isTerminal(status)) void readRecord(session).then(() => goOn(session));
   });
+}
+
+/** Show the run that waited behind this one, if somebody still looks at this one. */
+function goOn(ended: RunSession): void {
+  const at = turns.value.findIndex((run) => run.id === ended.runId);
+  const next = at < 0 ? undefined : turns.value[at + 1];
+  if (open.value === ended && !ended.replay.value && waitedBehind.delete(next?.id ?? "") && next) go(runHref(next.id));
 }
 
 function leave(): void {
@@ -202,6 +211,34 @@ export async function startRun(agent: string, input: unknown, threadId?: string)
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     session.onRefused(error.fault);
+  }
+}
+
+/**
+ * Start a run behind those of its conversation, without leaving the open one: it is shown when its turn has come.
+ *
+ * Returns "" or why it was refused, as a sentence.
+ */
+export async function queueRun(agent: string, input: unknown, threadId: string): Promise<string> {
+  const runId = newRunId();
+  try {
+    await client.command({ op: "run.start", run_id: runId, agent, input, thread_id: threadId, if_busy: "enqueue" });
+    client.drop(runId);
+    waitedBehind.add(runId);
+    turns.value = await api.turns(threadId);
+  } catch (error) {
+    return api.describe(error);
+  }
+  return "";
+}
+
+/** Send a message into the open run. Returns what became of it, as a sentence. */
+export async function steer(runId: string, message: string): Promise<string> {
+  try {
+    const { status } = await client.command({ op: "run.send", run_id: runId, message, message_id: newRunId() });
+    return status === "delivered" ? "Delivered." : "This agent does not listen while it works: kept for the next run.";
+  } catch (error) {
+    return api.describe(error);
   }
 }
 

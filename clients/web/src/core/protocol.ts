@@ -153,10 +153,10 @@ export function parseFrame(text: string): Frame | null {
 
 /** The commands of section 4 that this page sends; `id` and `op` are added when one is sent. */
 export type Command =
-  | { readonly op: "run.start"; readonly run_id: string; readonly agent: string; readonly input: unknown; readonly thread_id?: string }
+  | { readonly op: "run.start"; readonly run_id: string; readonly agent: string; readonly input: unknown; readonly thread_id?: string; readonly if_busy?: "enqueue" }
   | { readonly op: "run.follow"; readonly run_id: string; readonly after?: number; readonly epoch?: string; readonly batch: boolean }
   | { readonly op: "run.unfollow"; readonly run_id: string }
   | { readonly op: "run.cancel"; readonly run_id: string }
   | { readonly op: "run.respond"; readonly run_id: string; readonly request_id: string; readonly payload: unknown }
-  | { readonly op: "run.send"; readonly run_id: string; readonly text: string }
+  | { readonly op: "run.send"; readonly run_id: string; readonly message: string; readonly message_id: string }
   | { readonly op: "ping" };

@@ -111,8 +111,12 @@ export class RunClient implements ConnectionListener {
   /** Stop following; the run goes on. */
   unfollow(runId: string): void {
     if (!this.forget(runId)) return;
-    // A refusal would say that the run is not followed (any more), which is what was asked for.
-    if (this.connection.state === "live") this.command({ op: "run.unfollow", run_id: runId }).catch(() => undefined);
+    if (this.connection.state === "live") this.drop(runId);
+  }
+
+  /** Tell the server not to send a run that was started here without being followed. */
+  drop(runId: string): void {
+    this.command({ op: "run.unfollow", run_id: runId }).catch(() => undefined); // refused: it is not followed, as wanted
   }
 
   expectsFrames(): boolean {

@@ -12,14 +12,22 @@ interface Props {
   readonly threadId?: string | undefined;
   readonly placeholder?: string;
   readonly autoFocus?: boolean;
+  /** Set while a run works: what Enter and Ctrl+Enter do then. Each returns what became of it, "" for nothing to say. */
+  readonly meanwhile?: Meanwhile | undefined;
+}
+
+export interface Meanwhile {
+  readonly queue: (text: string) => Promise<string>;
+  readonly steer: (text: string) => Promise<string>;
 }
 
 type Yaml = typeof import("../app/yaml");
 
-export function Composer({ agent, threadId, placeholder, autoFocus = false }: Props) {
+export function Composer({ agent, threadId, placeholder, autoFocus = false, meanwhile }: Props) {
   const kind = inputKind(agent.input_schema);
   const text = useSignal("");
   const wrong = useSignal("");
+  const note = useSignal("");
   const yaml = useRef<Yaml | null>(null);
   const box = useRef<HTMLTextAreaElement>(null);
   const usable = agent.available !== false;
@@ -46,7 +54,14 @@ export function Composer({ agent, threadId, placeholder, autoFocus = false }: Pr
     area.style.height = `${Math.min(area.scrollHeight + 2, window.innerHeight * 0.45)}px`;
   }, [text.value]);
 
+  const sendMeanwhile = async (send: (words: string) => Promise<string>) => {
+    const words = text.value;
+    if (words.trim() === "") return;
+    text.value = "";
+    note.value = await send(words);
+  };
   const submit = async () => {
+    if (meanwhile) return sendMeanwhile(meanwhile.queue);
     try {
       const input = readInput(text.value, kind, (source) => (yaml.current ? (yaml.current.parse(source) as unknown) : JSON.parse(source)));
       wrong.value = "";
@@ -59,6 +74,10 @@ export function Composer({ agent, threadId, placeholder, autoFocus = false }: Pr
   };
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key !== "Enter" || event.isComposing) return;
+    if (meanwhile && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      return void sendMeanwhile(meanwhile.steer);
+    }
     const wanted = kind === "text" ? !event.shiftKey : event.ctrlKey || event.metaKey;
     if (!wanted) return;
     event.preventDefault();
@@ -71,8 +90,8 @@ export function Composer({ agent, threadId, placeholder, autoFocus = false }: Pr
         placeholder={placeholder ?? (kind === "text" ? `Message ${agent.name}` : "name: value")} value={text.value}
         onInput={(event) => (text.value = event.currentTarget.value)} onKeyDown={onKeyDown} />
       <div class="composer-foot">
-        <span class="quiet">{kind === "text" ? "Enter starts, Shift+Enter breaks the line" : "YAML or JSON. Ctrl+Enter starts"}</span>
-        <button class="button primary round" type="submit" disabled={!usable || text.value.trim() === ""} aria-label="Start the run" title="Start the run"><Icon name="up" /></button>
+        <span class="quiet" role={meanwhile ? "status" : undefined}>{meanwhile ? note.value || "Enter queues it behind this run, Ctrl+Enter tells the agent now" : kind === "text" ? "Enter starts, Shift+Enter breaks the line" : "YAML or JSON. Ctrl+Enter starts"}</span>
+        <button class="button primary round" type="submit" disabled={!usable || text.value.trim() === ""} aria-label={meanwhile ? "Queue it" : "Start the run"} title={meanwhile ? "Queue it" : "Start the run"}><Icon name="up" /></button>
       </div>
       {wrong.value && <p class="problem" role="alert">{wrong.value}</p>}
       {!usable && <p class="problem">{agent.unavailable_reason ?? "This agent is not available now."}</p>}

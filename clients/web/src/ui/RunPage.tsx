@@ -7,7 +7,7 @@ import { duration, queuePlace, statusWords, wholeSeconds } from "../core/format"
 import { isTerminal } from "../core/protocol";
 import type { RunSession } from "../app/run-session";
 import { runHref } from "../app/router";
-import { agents, now, startRun, stopRun, turns } from "../app/store";
+import { agents, now, queueRun, startRun, steer, stopRun, turns } from "../app/store";
 import { Composer } from "./Composer";
 import { Icon } from "./Icon";
 import { runKeys } from "./keys";
@@ -131,6 +131,9 @@ function Foot({ session }: { session: RunSession }) {
   const record = session.record.value;
   const agent = agents.value.find((each) => each.name === record?.agent);
   const wantsText = typeof record?.input === "string";
-  if (!agent || !wantsText || !session.live.value.terminal) return null;
-  return <Composer agent={agent} threadId={record?.thread_id} placeholder={`Go on with ${agent.name}`} />;
+  const threadId = record?.thread_id;
+  if (!agent || !wantsText || !threadId) return null;
+  if (session.live.value.terminal) return <Composer agent={agent} threadId={threadId} placeholder={`Go on with ${agent.name}`} />;
+  const meanwhile = { queue: (text: string) => queueRun(agent.name, text, threadId), steer: (text: string) => steer(session.runId, text) };
+  return <Composer agent={agent} placeholder={`Tell ${agent.name} more`} meanwhile={meanwhile} />;
 }
