@@ -398,6 +398,7 @@ def build_execution(
     bridge.observe(ends.on_published)
     bridge.observe(presence.on_published)
     bridge.observe(take_over.on_published)
+    bridge.observe(lambda published: browsers.reclaim(published.run_id) if published.ended else None)
     bridge.observe(conversations.on_published)
     bridge.observe(webhooks.on_published)
     bridge.observe(partial(_on_turn, storage.artifacts.forget, attempts))

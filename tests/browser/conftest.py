@@ -36,10 +36,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 class _Handler(SimpleHTTPRequestHandler):
     """``/samples/`` is the examples folder, ``/redirect?to=…`` redirects, ``/silent`` does not answer for a while,
-    ``/silent-listing`` leads there, everything else is the tests' own pages.
+    ``/silent-listing`` leads there, ``/slow.bin`` takes its time, everything else is the tests' own pages.
     """
 
     def do_GET(self) -> None:
+        if self.path == "/slow.bin":
+            self.send_response(200)
+            self.send_header("Content-Type", "application/octet-stream")
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+            with contextlib.suppress(OSError):  # cancelled, as it should be
+                for _ in range(100):
+                    self.wfile.write(b"x" * 1000)
+                    if self.server.quiet.wait(SILENT_S / 100):  # type: ignore[attr-defined]  # set by the fixture
+                        break
+            return
         if self.path.startswith("/silent"):
             if self.path == "/silent-listing":
                 body = "".join(f"<li><a href='/silent?{number}'>{number}</a></li>" for number in range(4)).encode()

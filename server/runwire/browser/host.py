@@ -35,6 +35,9 @@ from runwire.protocol.view import Input
 
 log = structlog.get_logger(__name__)
 
+RECLAIM_S = 2.0
+"""How long a run that has ended may take to close its context by itself: a little more than its own bound for that."""
+
 
 class BrowserHost:
     """One thread, one driver, few browsers; implements :class:`runwire.contracts.browser.BrowserPool` and
@@ -97,6 +100,15 @@ class BrowserHost:
             lease.ownership.advance(LeaseState.CLOSING)
             await finish(thread, lambda: pool.release(seat, fault=fault))
             lease.ownership.advance(LeaseState.CLOSED)
+
+    def reclaim(self, run_id: str) -> None:
+        """Take back, after a grace, what a run that has ended still holds; a run that ends well holds nothing by then.
+
+        Any thread; does not wait.
+        """
+        if (started := self._current()) is not None:
+            thread, pool = started
+            thread.post_later(RECLAIM_S, lambda: pool.reclaim(run_id))
 
     async def watch(self, run_id: str, show: Show) -> None:
         """Show the run's current page until :meth:`unwatch`; see ``contracts.live_view``."""

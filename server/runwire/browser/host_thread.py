@@ -66,6 +66,12 @@ class HostThread:
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._loop.call_soon_threadsafe(call)
 
+    def post_later(self, delay_s: float, call: Callable[[], object]) -> None:
+        """Have the loop make a plain call after ``delay_s`` seconds; not after its end."""
+        loop = self._loop
+        if loop is not None:
+            self.post(lambda: loop.call_later(delay_s, call))
+
     async def call(
         self,
         make: Callable[[], Awaitable[T]],

@@ -118,6 +118,13 @@ class ContextPool:
         seat.screen = self.screens.enter(run_id)
         seat.turnstile = seat.screen.turnstile
 
+    def reclaim(self, run_id: str) -> None:
+        """Close the contexts that a run which has ended still holds: its thread hangs, or is gone without a word."""
+        for seat in tuple(self._leased):
+            if seat.screen is not None and seat.screen.run_id == run_id:
+                log.warning("browser.reclaimed", run_id=run_id, browser=seat.shell.number)
+                self._tasks.spawn(self.release(seat, fault=False), "reclaim")
+
     async def open_page(self, seat: Seat) -> SeatPage:
         """Return a page for one operation. Raises BrowserLost or BrowserTimeout."""
         return await seat.open_page(self._settings.open_timeout_s)

@@ -24,6 +24,7 @@ class BrowserSupport:
         self._host: BrowserPool | None = None
         self._views: LiveViews | None = None
         self._close: Callable[[], None] | None = None
+        self._reclaim: Callable[[str], None] | None = None
         self._statistics: Callable[[], PoolStatistics] = PoolStatistics
 
     def pool(self) -> BrowserPool | None:
@@ -47,6 +48,13 @@ class BrowserSupport:
                 self._make()
             return self._views
 
+    def reclaim(self, run_id: str) -> None:
+        """Take back the browser contexts of a run that has ended; any thread, does not wait."""
+        with self._lock:
+            reclaim = self._reclaim
+        if reclaim is not None:
+            reclaim(run_id)
+
     def _make(self) -> None:
         try:
             from runwire.browser.host import BrowserHost  # the extra `browser`, and only when it is installed
@@ -66,6 +74,7 @@ class BrowserSupport:
             ),
             self._sample_origin,
         )
+        self._reclaim = host.reclaim
         self._host, self._views, self._close, self._statistics = host, host, host.close, host.statistics
 
     def statistics(self) -> PoolStatistics:
