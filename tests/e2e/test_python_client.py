@@ -18,7 +18,15 @@ from pathlib import Path
 import pytest
 
 from runwire_client import AsyncRunwire, Entry, Event, Item, Reset, ResetReason, RunStatus, Runwire, State, Verdict
-from runwire_client.errors import DeadlineExceeded, InvalidInput, NotAuthenticated, NotFound, RunIdTaken, RunwireError
+from runwire_client.errors import (
+    Conflict,
+    DeadlineExceeded,
+    InvalidInput,
+    NotAuthenticated,
+    NotFound,
+    RunIdTaken,
+    RunwireError,
+)
 
 START_S = 20.0
 WAIT_S = 8.0
@@ -447,3 +455,19 @@ async def test_usage_is_told(runwire: AsyncRunwire) -> None:
     usage = await runwire.usage()
     assert (usage.period, usage.budget_tokens, usage.budget_cost_usd) == ("month", None, None)
     assert usage.cost_usd >= 0
+
+
+async def test_limits_retries_and_children_as_the_client_sees_them(runwire: AsyncRunwire) -> None:
+    steps = [{"child": {"agent": "echo", "input": "child"}}, {"burst": {"count": 5}}]
+    first = await runwire.start("scripted", {"steps": steps}, limits={"events": 3})
+    ended = await runwire.result(first.run_id, WAIT_S)
+    assert ended.error is not None
+    assert (ended.error.code, ended.error.limit) == ("limit_exceeded", "events")
+    children = [run async for run in runwire.runs(parent_id=first.run_id)]
+    assert [(run.agent, run.status, run.parent_id) for run in children] == [("echo", RunStatus.SUCCEEDED, first.run_id)]
+    again = await runwire.retry(first.run_id)
+    assert (await runwire.result(again.run_id, WAIT_S)).error == ended.error
+    record = await runwire.get(again.run_id)
+    assert (record.retry_of, record.thread_id, record.max_attempts) == (first.run_id, first.thread_id, 3)
+    with pytest.raises(Conflict, match="leave out from_seq"):
+        await runwire.retry(first.run_id, from_seq=1)

@@ -18,6 +18,11 @@ async def flaky(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
     return {"attempt": ctx.attempt}
 
 
+async def flaky_apart(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
+    """The same in a process of its own."""
+    return await flaky(ctx, input)
+
+
 def flaky_plain(ctx: SyncRunContext, input: dict[str, Any]) -> dict[str, Any]:
     """The same as a plain function."""
     if ctx.attempt <= input["fails"]:
@@ -27,6 +32,8 @@ def flaky_plain(ctx: SyncRunContext, input: dict[str, Any]) -> dict[str, Any]:
 
 flaky.retry = {"max_attempts": 4, "base_s": 0.05, "factor": 2, "jitter": 0}  # type: ignore[attr-defined]
 flaky.version = "1.2"  # type: ignore[attr-defined]
+flaky_apart.retry = {"base_s": 0.01}  # type: ignore[attr-defined]
+flaky_apart.isolation = "process"  # type: ignore[attr-defined]
 flaky_plain.retry = {"base_s": 0.01}  # type: ignore[attr-defined]
 
 
@@ -112,6 +119,7 @@ walks_plain.forkable = True  # type: ignore[attr-defined]
 
 _AGENTS = (
     flaky,
+    flaky_apart,
     flaky_plain,
     patient,
     very_patient,
