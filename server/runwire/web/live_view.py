@@ -67,6 +67,8 @@ class SocketViews:
             run = await services.store.get(view.run_id, self._user)
             if run.record.status in TERMINAL or view.ended:
                 raise Conflict(f"the run has ended ({run.record.status}); there is nothing to see any more")
+            if services.registry.isolation(run.record.agent) == "process":
+                raise Conflict("the run has a process and a browser of its own, which cannot be viewed")
             live = services.views()
             if live is None:
                 raise BrowserUnavailable("this server has no browsers")
