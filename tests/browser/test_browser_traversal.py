@@ -51,4 +51,9 @@ async def test_d5_kill_at_a_step_leaves_that_many_steps(make_data: Callable[[], 
     with serving(data, **SETTINGS) as server:
         async with client(server) as http:
             again = await http.get(f"/v1/runs/{run_id}/traversal")
+            view = (await http.get(f"/test-runs/{run_id}")).json()
+            alone = (await http.get(f"/v1/runs/{run_id}/steps")).json()["steps"]
+    assert [step["status"] for step in view["steps"]] == ["PASSED"] * steps + ["NOT_FINISHED"]
+    assert [step["text"] for step in view["steps"]] == test["steps"]
+    assert (view["current_state"], view["error"]["code"], view["steps"]) == ("FAILED", "worker_lost", alone)
     assert again.content == file.read_bytes()
