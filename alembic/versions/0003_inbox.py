@@ -65,15 +65,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", "key"),
     )
     op.add_column("runs", sa.Column("rolled_back_by", sa.String(), nullable=True))
-    live = sa.text("status IN ('QUEUED', 'RUNNING', 'WAITING')")
-    op.create_index(
-        "ix_runs_thread_live", "runs", ["thread_id"], unique=False, sqlite_where=live, postgresql_where=live
-    )
 
 
 def downgrade() -> None:
     """Take back."""
-    op.drop_index("ix_runs_thread_live", table_name="runs")
     op.drop_column("runs", "rolled_back_by")
     op.drop_table("run_steps")
     op.drop_table("messages")

@@ -81,6 +81,18 @@ async def test_a_message_to_who_does_not_listen_waits_for_the_next_turn(server: 
         assert (await ended(server, nobody))["result"] == [], "a message is taken once"
 
 
+async def test_what_was_promised_to_the_next_turn_is_not_given_to_this_one(server: EmbeddedServer, gate: Gate) -> None:
+    async with server.http() as http:
+        late = await start(http, "opens-late", {"gate": gate.name}, thread_id="late")
+        await eventually_async(gate.arrived.is_set, "the agent works")
+        sent = (await http.post(f"/v1/runs/{late}/messages", json={"message": "for later"})).json()
+        assert sent["status"] == "queued_for_next_turn"
+        gate.open()
+        assert (await ended(server, late))["result"] == {"heard": None}
+        following = await start(http, "opens-late", {"gate": gate.name}, thread_id="late")
+        assert (await ended(server, following))["result"] == {"heard": "for later"}
+
+
 async def test_what_a_listening_run_did_not_take_is_the_next_ones(server: EmbeddedServer, gate: Gate) -> None:
     async with server.http() as http:
         run_id = await start(http, "polls", {"gate": gate.name, "most": 1}, thread_id="leftover")

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from runwire.persistence.thread_turns import SELECT_ANOTHER, SELECT_LIVE, SELECT_NEXT
 from tests.conftest import MakeServer
 from tests.support.database import assert_log_is_whole, query
 from tests.support.deadlines import eventually_async
@@ -152,7 +153,9 @@ async def test_the_same_start_twice_is_one_run_also_behind_another(server: Embed
         await ended(server, "behindonce01")
 
 
-async def test_looking_for_live_runs_of_a_thread_scans_nothing(server: EmbeddedServer) -> None:
-    statement = "SELECT id FROM runs WHERE thread_id = ? AND status IN ('QUEUED', 'RUNNING', 'WAITING')"
-    (plan,) = query(server.data, f"EXPLAIN QUERY PLAN {statement}", "t")
-    assert "ix_runs_thread_live" in plan["detail"], plan["detail"]
+async def test_looking_for_live_runs_of_a_thread_reads_live_runs_alone(server: EmbeddedServer) -> None:
+    for statement, values in ((SELECT_LIVE, "tut"), (SELECT_ANOTHER, "tut"), (SELECT_NEXT, "t")):
+        plan = [row["detail"] for row in query(server.data, f"EXPLAIN QUERY PLAN {statement}", *values)]
+        read = [step for step in plan if "runs" in step]
+        assert read, plan
+        assert all(any(f"ix_runs_{name}" in step for name in ("held", "lanes", "queue")) for step in read), plan

@@ -137,6 +137,13 @@ async def polls(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
     return {"heard": heard}
 
 
+async def opens_late(ctx: RunContext, input: dict[str, Any]) -> dict[str, Any]:
+    """Wait for the gate and only then look into the inbox."""
+    await gate_named(input["gate"]).passing()
+    message = await ctx.inbox.poll()
+    return {"heard": None if message is None else message.content}
+
+
 async def hears_again(ctx: RunContext, _input: Any) -> dict[str, Any]:
     """Take two messages in two attempts: what the first has heard, the second hears again."""
     heard: list[Any] = []
@@ -199,6 +206,7 @@ _AGENTS = (
     chats,
     listens_plainly,
     polls,
+    opens_late,
     hears_again,
     remembers,
     remembers_plainly,

@@ -98,12 +98,6 @@ class RunRow(SQLModel, table=True):
         Index("ix_runs_owner", "owner_id", "created_ms", "id"),
         Index("ix_runs_thread", "thread_id", "created_ms"),
         Index(
-            "ix_runs_thread_live",
-            "thread_id",
-            sqlite_where=text("status IN ('QUEUED', 'RUNNING', 'WAITING')"),
-            postgresql_where=text("status IN ('QUEUED', 'RUNNING', 'WAITING')"),
-        ),
-        Index(
             "ix_runs_parent",
             "parent_id",
             sqlite_where=text("parent_id IS NOT NULL"),

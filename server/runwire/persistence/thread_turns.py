@@ -17,10 +17,21 @@ from runwire.runs.rank import BEHIND, RankBook
 from runwire.runs.record import NewRun
 from runwire.runs.state import TERMINAL, Priority
 
-_LIVE = "thread_id = ? AND status IN ('QUEUED', 'RUNNING', 'WAITING')"  # as the partial index says it
-_SELECT_LIVE = f"SELECT id FROM runs WHERE {_LIVE} ORDER BY created_ms DESC, rank DESC"
-_SELECT_ANOTHER = f"SELECT 1 FROM runs WHERE {_LIVE} AND rank < {BEHIND} LIMIT 1"
-_SELECT_NEXT = f"SELECT id, priority FROM runs WHERE {_LIVE} AND rank >= {BEHIND} ORDER BY rank LIMIT 1"
+_QUEUED = "status = 'QUEUED' AND owner_id = ? AND +thread_id = ?"
+_HELD = "status IN ('RUNNING', 'WAITING') AND +thread_id = ?"
+# The plus keeps SQLite from the index of all runs of the thread: these find live ones alone, so what a look costs is
+# bounded by the runs under way and by what one user may have waiting, however long the thread is.
+SELECT_LIVE = (
+    f"SELECT id FROM (SELECT id, created_ms, rank FROM runs WHERE {_HELD}"
+    f" UNION ALL SELECT id, created_ms, rank FROM runs WHERE {_QUEUED}) AS live ORDER BY created_ms DESC, rank DESC"
+)
+SELECT_ANOTHER = (
+    f"SELECT 1 FROM runs WHERE {_HELD} UNION ALL SELECT 1 FROM runs WHERE {_QUEUED} AND rank < {BEHIND} LIMIT 1"
+)
+SELECT_NEXT = (
+    f"SELECT id, priority FROM runs WHERE status = 'QUEUED' AND rank >= {BEHIND} AND +thread_id = ?"
+    " ORDER BY rank, id LIMIT 1"
+)
 _SELECT_BEHIND = f"SELECT DISTINCT thread_id FROM runs WHERE status = 'QUEUED' AND rank >= {BEHIND}"
 _SELECT_LAST = f"SELECT coalesce(max(rank), {BEHIND}) FROM runs WHERE status = 'QUEUED' AND rank >= {BEHIND}"
 _ROLL_BACK = "UPDATE runs SET rolled_back_by = ? WHERE id = ?"
@@ -51,7 +62,7 @@ class ThreadTurns:
         if new.if_busy is IfBusy.PARALLEL or not new.thread_from_client:
             return None, []
         tx.flush()
-        live = [row[0] for row in tx.run(_SELECT_LIVE, (new.thread_id,))]
+        live = [row[0] for row in tx.run(SELECT_LIVE, (new.thread_id, new.owner_id, new.thread_id))]
         if not live:
             return None, []
         if new.if_busy in (IfBusy.REJECT, IfBusy.STEER):
@@ -78,11 +89,14 @@ class ThreadTurns:
         if not self._threads:
             return
         heads = [tx.changed[run_id] for run_id in tx.moved]
-        for thread_id in {head.thread_id for head in heads if head.status in TERMINAL} & self._threads:
-            tx.flush()
-            if tx.run(_SELECT_ANOTHER, (thread_id,)).fetchone() is not None:
+        emptied = {(head.owner_id, head.thread_id) for head in heads if head.status in TERMINAL}
+        for owner_id, thread_id in emptied:
+            if thread_id not in self._threads:
                 continue
-            row = tx.run(_SELECT_NEXT, (thread_id,)).fetchone()
+            tx.flush()
+            if tx.run(SELECT_ANOTHER, (thread_id, owner_id, thread_id)).fetchone() is not None:
+                continue
+            row = tx.run(SELECT_NEXT, (thread_id,)).fetchone()
             if row is None:
                 self._freed.add(thread_id)
                 continue
