@@ -18,6 +18,7 @@ from runwire.persistence import migrations
 from runwire.persistence.database import database_file, open_engine
 from tests.support.embedded import EmbeddedServer, settings_for
 from tests.support.gates import Gate, new_gate
+from tests.support.isolation import wait_for_fork_servers
 
 # Enough to find what a table or a codec forgets; the time of a busy machine is no property of the code.
 hypothesis.settings.register_profile("suite", max_examples=50, deadline=None)
@@ -87,7 +88,10 @@ def server(make_data: Callable[[], Path], isolation: str) -> Iterator[EmbeddedSe
     """A server with ordinary settings, shared by a module's tests: leave no run behind."""
     running = EmbeddedServer(settings_for(make_data(), isolation=isolation))
     try:
-        yield running.start()
+        running.start()
+        if isolation == "process":
+            wait_for_fork_servers()
+        yield running
     finally:
         running.stop()
 
@@ -100,7 +104,10 @@ def make_server(make_data: Callable[[], Path], isolation: str) -> Iterator[MakeS
     def make(data: Path | None = None, **settings: object) -> EmbeddedServer:
         made = EmbeddedServer(settings_for(data or make_data(), **{"isolation": isolation, **settings}))
         started.append(made)
-        return made.start()
+        made.start()
+        if made.settings.isolation == "process":
+            wait_for_fork_servers()
+        return made
 
     yield make
     for one in reversed(started):

@@ -12,8 +12,11 @@ from tests.e2e.conftest import StartServer
 from tests.support.database import assert_log_is_whole, stored_entries, stored_status
 from tests.support.deadlines import eventually, eventually_async
 from tests.support.isolated_agents import PATHS
+from tests.support.isolation import wait_for_fork_servers
 from tests.support.process import ServerProcess
 from tests.support.sockets import conversing, statuses
+
+pytestmark = pytest.mark.timeout(30)
 
 DEAF: tuple[tuple[str, dict[str, Any]], ...] = (
     ("deaf", {"child": True}),
@@ -27,6 +30,7 @@ LIMIT_S = 3.0
 async def _busy(server: ServerProcess) -> tuple[list[str], list[psutil.Process]]:
     """Start runs that nothing but SIGKILL ends; return them, and all processes below the server."""
     ids = []
+    wait_for_fork_servers(server.process.pid)
     async with conversing(server) as talk:
         for agent, input in DEAF:
             run_id: str = (await talk.ok("run.start", agent=agent, input=input))["run_id"]
@@ -34,6 +38,7 @@ async def _busy(server: ServerProcess) -> tuple[list[str], list[psutil.Process]]
             await eventually_async(
                 lambda run_id=run_id, told=told: _told(server, run_id) == told,  # type: ignore[misc]
                 "it has told of its processes",
+                5,
             )
             ids.append(run_id)
     below = psutil.Process(server.process.pid).children(recursive=True)
@@ -70,6 +75,7 @@ async def test_a_killed_servers_folders_are_gone_with_its_next_start(start_serve
 async def test_a_cancel_that_a_killed_server_did_not_get_to_is_done_by_the_next(start_server: StartServer) -> None:
     """The wish is stored before it is answered; recovery finds it."""
     first = start_server(agents=PATHS, cancel_grace_s=60)
+    wait_for_fork_servers(first.process.pid)
     async with conversing(first) as talk:
         run_id = (await talk.ok("run.start", agent="deaf", input={}))["run_id"]
         await eventually_async(lambda: _told(first, run_id) == 1, "it works")

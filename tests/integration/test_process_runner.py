@@ -22,6 +22,7 @@ from tests.support.deadlines import eventually, eventually_async
 from tests.support.embedded import EmbeddedServer
 from tests.support.http import ended, start
 from tests.support.isolated_agents import PATHS
+from tests.support.isolation import wait_for_fork_servers
 from tests.support.sockets import conversing, statuses
 
 GRACE_S = 0.3
@@ -44,7 +45,7 @@ def _nothing_is_left() -> Iterator[None]:
 @pytest.fixture
 def isolated(make_server: MakeServer) -> EmbeddedServer:
     """A server with the agents of this module."""
-    return make_server(
+    server = make_server(
         agents=PATHS,
         cancel_grace_s=GRACE_S,
         process_memory_bytes=250_000_000,
@@ -53,6 +54,8 @@ def isolated(make_server: MakeServer) -> EmbeddedServer:
         process_file_bytes=1_000_000,
         process_output_bytes=10_000,
     )
+    wait_for_fork_servers()
+    return server
 
 
 def _pids(server: EmbeddedServer, run_id: str) -> list[int]:

@@ -13,6 +13,7 @@ from tests.support.embedded import EmbeddedServer
 from tests.support.gates import Gate
 from tests.support.http import ended, problem_of, start
 from tests.support.isolated_agents import PATHS as ISOLATED
+from tests.support.isolation import wait_for_fork_servers
 
 GRACE_S = 0.3
 
@@ -73,6 +74,7 @@ async def test_a_given_up_thread_writes_nothing_any_more(make_server: MakeServer
 async def test_too_many_stuck_threads_hold_back_what_needs_one(make_server: MakeServer, gate: Gate) -> None:
     """Starts are refused, what waits already waits on, ``/readyz`` says why; isolated ones run. Until a thread ends."""
     server = make_server(agents=(*AGENTS, *ISOLATED), cancel_grace_s=GRACE_S, max_running=1, stuck_threads_most=1)
+    wait_for_fork_servers()
     async with server.http() as http:
         stuck = await start(http, "blocked", {"gate": gate.name})
         waiting = await start(http, "facts")

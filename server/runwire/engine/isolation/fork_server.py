@@ -37,7 +37,6 @@ def serve(server: int, requests: socket.socket, limits: ProcessLimits, prepare: 
     """
     die_with_parent(server, signal.SIGTERM)
     adopt_orphans()
-    name_process("runwire-forks")
     work: Work | None = None
     why = ""
     try:
@@ -49,6 +48,7 @@ def serve(server: int, requests: socket.socket, limits: ProcessLimits, prepare: 
         log.warning("fork_server.threads", advice="an agent's module starts threads on import; runs do not have them")
     gc.collect()
     gc.freeze()  # what is imported stays shared: a collection in a child would copy its pages
+    name_process("runwire-forks")  # only now: whoever looks sees that it is ready
     _ForkServer(requests, limits, work, why).run()
 
 
