@@ -1,4 +1,4 @@
-"""Puts a run's own process together: what ``wiring.py`` is for the server, this is for the fork server. Floor 7.
+"""Puts a run's own process together: what the room ``wiring`` is for the server, this is for the fork server. Floor 7.
 
 :func:`main` is called in a new interpreter with an environment of allowed names only; the first message on its socket
 says which agents to import and what a run may use. No secret of the server is in it. What only it needs is imported

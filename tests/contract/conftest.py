@@ -22,7 +22,7 @@ from runwire.persistence.database import database_file, open_engine, open_incarn
 from runwire.runs.record import ClaimedRun, NewRun
 from runwire.runs.state import Priority
 from runwire.settings import Settings
-from runwire.wiring import open_storage
+from runwire.wiring.storage import open_storage
 from tests.support.database import stored_entries
 from tests.support.deadlines import eventually_async
 

@@ -138,7 +138,7 @@ async def test_a_wall_clock_that_jumps_a_day_changes_nothing(
 ) -> None:
     """Only ``ts_ms`` jumps: no lease, no deadline, no heartbeat, no idle limit goes by the wall clock."""
     clock = JumpingClock()
-    monkeypatch.setattr("runwire.wiring.SystemClock", lambda: clock)
+    monkeypatch.setattr("runwire.wiring.core.SystemClock", lambda: clock)
     inside = InsideServer(make_data(), heartbeat_s=0.3, idle_timeout_s=1.5)
     await asyncio.to_thread(inside.start)
     try:

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PRELOADED = ("runwire.wiring", "runwire.cli.serve", "uvicorn.lifespan.on", "tests.faults.agents")
+PRELOADED = ("runwire.wiring.server", "runwire.cli.serve", "uvicorn.lifespan.on", "tests.faults.agents")
 
 _PR_SET_PDEATHSIG = 1
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from starlette.datastructures import State
 
-from runwire import wiring
 from runwire.errors import StartupIncomplete
 from runwire.web.services import check_complete, get_agent_websocket_bridge, get_execution_engine_factory
+from runwire.wiring import server as wiring
 from tests.support.embedded import EmbeddedServer, settings_for
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from runwire.wiring import LOCAL_ADMIN
+from runwire.wiring.storage import LOCAL_ADMIN
 from tests.support.embedded import EmbeddedServer
 from tests.support.gates import new_gate
 from tests.support.sockets import log_of, opened

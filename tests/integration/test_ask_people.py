@@ -316,5 +316,5 @@ async def test_the_scripted_agent_asks_and_lets_approve(server: EmbeddedServer) 
 
 
 def test_the_schema_library_is_imported_with_the_first_question_only() -> None:
-    code = "import runwire.wiring, sys; sys.exit('jsonschema' in sys.modules)"
+    code = "import runwire.wiring.server, sys; sys.exit('jsonschema' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=9).returncode == 0

@@ -22,7 +22,9 @@ def _loaded(code: str, *names: str) -> list[str]:
 
 
 def test_a_server_with_its_agents_loads_no_library_of_later() -> None:
-    code = "import runwire.wiring; from runwire.agents.registry import installed_agents; list(installed_agents())"
+    code = (
+        "import runwire.wiring.server; from runwire.agents.registry import installed_agents; list(installed_agents())"
+    )
     assert _loaded(code, *LATER) == []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runwire.wiring import LOCAL_ADMIN
+from runwire.wiring.storage import LOCAL_ADMIN
 from tests.conftest import MakeServer
 from tests.support.embedded import EmbeddedServer
 from tests.support.gates import Gate

@@ -16,7 +16,8 @@ from starlette.datastructures import State
 from runwire.settings import Settings
 from runwire.web.services import Services
 from runwire.web.socket_doors import SocketDoors
-from runwire.wiring import build_server, first_token
+from runwire.wiring.server import build_server
+from runwire.wiring.storage import first_token
 from tests.support import database
 from tests.support.agents import PATHS
 from tests.support.deadlines import CONNECT_S

@@ -17,7 +17,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Print one line an agent: its name and what it does."""
-    from runwire.wiring import load_registry
+    from runwire.wiring.core import load_registry
 
     specs = list(load_registry(settings_from(arguments)))
     width = max(len(spec.name) for spec in specs)

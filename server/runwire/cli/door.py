@@ -79,7 +79,7 @@ async def open_door(arguments: argparse.Namespace, settings: Settings) -> AsyncI
         yield running_server(arguments, settings)
     else:
         ensure_database(settings.data_path)
-        from runwire.wiring import embedded_server
+        from runwire.wiring.server import embedded_server
 
         async with embedded_server(settings) as (url, token):
             yield Door(url, token)

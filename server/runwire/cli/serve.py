@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     ensure_database(settings.data_path)
     from runwire.telemetry.logs import configure_logs
-    from runwire.wiring import build_server, first_token
+    from runwire.wiring.server import build_server
+    from runwire.wiring.storage import first_token
 
     configure_logs(settings.log_level, settings.log_format)
     raise_descriptor_limit()
