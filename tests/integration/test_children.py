@@ -7,11 +7,12 @@ import asyncio
 import pytest
 
 from tests.conftest import MakeServer
-from tests.support import family_agents
+from tests.support import family_agents, people_agents
 from tests.support.database import query
 from tests.support.deadlines import eventually_async
 from tests.support.embedded import EmbeddedServer
 from tests.support.http import ended, problem_of, start
+from tests.support.people import waiting
 from tests.support.sockets import said, statuses
 
 PARENTS = ["parent", "parent-plain", "parent-apart"]
@@ -203,3 +204,20 @@ async def test_waiting_for_a_child_is_not_silence(server: EmbeddedServer) -> Non
         run_id = await start(http, "parent", sleeps, limits={"idle_timeout_s": 0.3})
         assert (await ended(server, run_id))["status"] == "SUCCEEDED"
     assert statuses(server.entries(run_id)) == ["QUEUED", "RUNNING", "SUCCEEDED"]
+
+
+async def test_a_child_on_its_parents_slot_that_gave_it_back_for_a_person_gets_it_again(
+    make_server: MakeServer,
+) -> None:
+    """On one slot, which the parent holds: nobody else could ever give the child its slot."""
+    paths = (*family_agents.PATHS, *people_agents.PATHS)
+    server = make_server(agents=paths, max_running=1)
+    async with server.http() as http:
+        parent = await start(http, "parent", {"agent": "asks-releasing", "input": {"timeout_s": 60}})
+        (child,) = await _children(server, parent)
+        (request_id,) = await waiting(server, child)
+        answer = {"request_id": request_id, "payload": "yes"}
+        assert (await http.post(f"/v1/runs/{child}/respond", json=answer)).status_code == 200
+        assert (await ended(server, parent, within_s=5))["result"][0]["answer"] == "yes"
+        queue = (await http.get("/v1/queue")).json()
+    assert (queue["queued"], queue["running"], queue["waiting"]) == (0, 0, 0)

@@ -233,7 +233,11 @@ class Claimer:
         return (limit is None or self._tally.running_as.get(agent, 0) < limit) and not pauses.hold(agent)
 
     def _has_room(self, head: Head) -> bool:
-        """Return whether a run that has begun already may go on; a pause is for those that have not."""
+        """Return whether a run that has begun already may go on; a pause is for those that have not. A guest goes on
+        where it was, on the slot that its parent holds for it.
+        """
+        if head.guest:
+            return True
         limit = self._limits.per_agent.get(head.agent)
         return (
             self._tally.running < self._limits.total
