@@ -212,6 +212,18 @@ class _House:
         if index < len(rows):
             request_cancel(rows[index][0], tx)
 
+    def release(self, tx: Transaction, run_id: str) -> None:
+        """Let a run wait for a person without its slot."""
+        tx.move(self.heads[run_id], RunStatus.WAITING, state_data(RunStatus.WAITING, 1), keeps_slot=False)
+
+    def wait(self, tx: Transaction, parent: str, child: str) -> None:
+        """Let a run wait for its child."""
+        self.claimer.seats.wait(tx, parent, self.heads[parent].fence, child, "wait")
+
+    def leave(self, tx: Transaction, parent: str) -> None:
+        """Let it wait no longer."""
+        self.claimer.seats.leave(tx, parent, "wait")
+
     def pause(self, tx: Transaction, agent: str) -> None:
         """Pause an agent, or everything."""
         tx.run("INSERT INTO queue_pauses VALUES (?, 'op', 1) ON CONFLICT DO NOTHING", (agent,))
@@ -257,3 +269,25 @@ def test_f5_limits_hold_and_no_slot_stays_empty(make_data: MakeData, commits: li
         for operations, fails in commits:
             house.commit(operations, fails=fails)
             house.check()
+
+def test_a_child_counts_for_itself_although_the_commit_that_says_so_failed_at_first(data: Path) -> None:
+    with _queue(data) as connection:
+        house = _House(connection)
+        house.commit([("start", "ann", "test", Priority.NORMAL), ("start", "ann", "test", Priority.NORMAL)], fails=False)
+        parent, child = "run00000", "run00001"
+        assert list(house.heads) == [parent], "the agent is at its limit"
+        house.commit([("wait", parent, child)], fails=True)
+        assert (house.heads[child].guest, house.claimer.running) == (True, 1)
+        house.commit([("leave", parent)], fails=True)
+        assert (house.heads[child].guest, house.claimer.running) == (False, 2)
+
+
+def test_a_parent_that_gave_its_slot_back_for_a_person_lends_it_to_no_child(data: Path) -> None:
+    with _queue(data) as connection:
+        house = _House(connection)
+        house.commit([("start", "ann", "test", Priority.NORMAL)] * 3, fails=False)
+        parent, other, child = "run00000", "run00001", "run00002"
+        house.commit([("release", parent)], fails=False)
+        house.commit([("wait", parent, child)], fails=False)
+        assert house.claimer.state.running_as == {"test": 1}
+        assert house.heads.keys() == {parent, other}, "the slot is another's by now"

@@ -257,6 +257,7 @@ class Claimer:
         """Keep what :meth:`claim` has noted; called once ``tx`` is committed."""
         self.backoff.committed()
         self.turns.committed()
+        self.seats.committed()
         self._returning.committed(tx)
         self._look = False
         if tx.pauses is not None:
@@ -277,6 +278,7 @@ class Claimer:
             else:
                 self._tally.move(owner_id, agent, after, before)
         self.turns.rolled_back()
+        self.seats.rolled_back()
         for lane, place in self._replaced:
             self._lanes.offer(lane, place)
         self._counted.clear()

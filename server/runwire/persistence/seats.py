@@ -30,6 +30,8 @@ class Seats:
 
     def __init__(self) -> None:
         self._waits: dict[str, dict[str, str]] = {}
+        self._left: list[tuple[str, str, str]] = []
+        """The waits that the transaction under way has ended: parent, wait, child."""
 
     def __bool__(self) -> bool:
         return bool(self._waits)
@@ -46,12 +48,25 @@ class Seats:
         child_id = waits.pop(wait_id, None)
         if not waits:
             self._waits.pop(parent_id, None)
-        if child_id is None or child_id in waits.values():
+        if child_id is None:
+            return
+        self._left.append((parent_id, wait_id, child_id))
+        if child_id in waits.values():
             return
         child = tx.head(child_id)
         if child is not None and child.guest and child.status in ACTIVE:
             tx.moved.setdefault(child_id, child.status)
             tx.update(child, guest=False)
+
+    def committed(self) -> None:
+        """Forget the waits that have ended; called once the transaction is committed."""
+        self._left.clear()
+
+    def rolled_back(self) -> None:
+        """Take back their ends: they are told again with the next attempt to commit."""
+        for parent_id, wait_id, child_id in self._left:
+            self._waits.setdefault(parent_id, {})[wait_id] = child_id
+        self._left.clear()
 
     def next_guests(self, tx: Transaction) -> Iterator[str]:
         """Yield, for each parent on whose slot no child is executed, the first that waits in the queue."""
@@ -59,6 +74,8 @@ class Seats:
             parent = tx.head(parent_id)
             if parent is None or parent.status not in ACTIVE:
                 continue
+            if parent.status is RunStatus.WAITING and not parent.keeps_slot and not parent.guest:
+                continue  # it waits for a person too, and has given its slot back
             children = [head for child_id in dict.fromkeys(waits.values()) if (head := tx.head(child_id)) is not None]
             if any(child.guest and child.status in ACTIVE for child in children):
                 continue
