@@ -82,6 +82,9 @@ async def test_an_enqueued_run_holds_up_nobody_else_and_can_be_cancelled(make_se
         first = await start(http, "gated", {"gate": gate.name}, thread_id="line")
         await eventually_async(gate.arrived.is_set, "the first runs")
         behind = [(await _post(http, "echo", "x", "line", "enqueue")).json()["run_id"] for _ in range(3)]
+        places = (await http.get("/v1/queue")).json()["data"]
+        assert [place["run_id"] for place in places] == behind
+        assert {place["blocked"] for place in places} == {"it waits for the earlier runs of its thread"}
         assert (await ended(server, await start(http, "echo", "elsewhere")))["status"] == "SUCCEEDED"
         await http.post(f"/v1/runs/{behind[0]}/cancel")
         assert statuses(server.entries(behind[0])) == ["QUEUED", "CANCELLED"]

@@ -31,6 +31,7 @@ OWN_RUNS = 100
 """Runs that an overview lists: a frame stays below 16 KiB."""
 
 PARKED_REASON = "it pauses before its next attempt"
+BEHIND_REASON = "it waits for the earlier runs of its thread"
 
 Tell = Callable[[Frame], None]
 
@@ -148,7 +149,7 @@ class QueueWatch:
         held = {agent: self.blocked(agent) for agent in {name for p in places.places for name in (p.agent, *p.ahead)}}
         frames = []
         for place in places.places:
-            blocked = PARKED_REASON if place.parked else held[place.agent]
+            blocked = PARKED_REASON if place.parked else BEHIND_REASON if place.behind else held[place.agent]
             eta_s = self._eta_s(place, held, measured) if blocked is None else None
             frames.append(_frame(place, places.size, blocked, eta_s))
         return frames

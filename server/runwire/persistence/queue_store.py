@@ -22,7 +22,7 @@ from runwire.persistence.reader import ReaderPool
 from runwire.persistence.run_store import request_cancel
 from runwire.persistence.transaction import Transaction
 from runwire.persistence.writer import Call, LogWriter
-from runwire.runs.rank import PARKED
+from runwire.runs.rank import BEHIND, PARKED
 from runwire.runs.state import RunStatus
 from runwire.runs.tally import QueueState
 from runwire.threads import LoopReply
@@ -173,7 +173,8 @@ def _places(connection: sa.Connection, run_ids: Collection[str], owners: Collect
     for rank, run_id, owner_id, agent in sorted(rows):
         for other, runs in connection.exec_driver_sql(COUNT_BETWEEN, (*last, rank, run_id)):
             ahead[other] += runs
-        places.append(QueuePlace(run_id, owner_id, agent, ahead.total() + 1, dict(ahead), rank == PARKED))
+        facts = run_id, owner_id, agent, ahead.total() + 1, dict(ahead)
+        places.append(QueuePlace(*facts, parked=rank == PARKED, behind=rank >= BEHIND))
         ahead[agent] += 1
         last = (rank, run_id)
     size = connection.exec_driver_sql(COUNT_WAITING).scalar_one()
