@@ -21,6 +21,7 @@ from bench.processes import upgrade_database
 from runwire.clock import SystemClock
 from runwire.persistence.claims import Claimer
 from runwire.persistence.database import database_file, open_engine
+from runwire.persistence.endings import Receivers
 from runwire.persistence.transaction import Head, Transaction
 from runwire.protocol.entries import state_data
 from runwire.runs.limits import RunningLimits
@@ -102,7 +103,7 @@ def _claims(connection: sqlite3.Connection, claimer: Claimer, claims: int) -> tu
     commits: list[float] = []
     for number in range(claims + 1):
         connection.execute("BEGIN IMMEDIATE")
-        tx = Transaction(connection, heads, number)
+        tx = Transaction(connection, heads, number, Receivers())
         if number:  # the newest ends: the others hold the limits
             head = heads[next(reversed(heads))]
             tx.move(head, RunStatus.SUCCEEDED, state_data(RunStatus.SUCCEEDED, head.attempt))

@@ -19,6 +19,7 @@ from runwire.clock import SystemClock
 from runwire.persistence import claims, queue_store
 from runwire.persistence.claims import Claimer
 from runwire.persistence.database import database_file, open_engine
+from runwire.persistence.endings import Receivers
 from runwire.persistence.run_store import request_cancel
 from runwire.persistence.transaction import Head, Transaction
 from runwire.protocol.entries import state_data
@@ -61,7 +62,7 @@ def _pass(data: Path, connection: sqlite3.Connection, limits: RunningLimits) -> 
 
     connection.execute("BEGIN IMMEDIATE")
     connection.set_progress_handler(count, 1)
-    tx = Transaction(connection, {}, 1)
+    tx = Transaction(connection, {}, 1, Receivers())
     claimer.claim(tx)
     connection.set_progress_handler(None, 0)
     tx.flush()
@@ -138,7 +139,7 @@ def test_a_pass_that_was_rolled_back_is_as_if_it_had_not_been(data: Path) -> Non
             claimer.restore(restoring)
         for committed in (False, False, True):
             connection.execute("BEGIN IMMEDIATE")
-            tx = Transaction(connection, {}, 1)
+            tx = Transaction(connection, {}, 1, Receivers())
             claimer.claim(tx)
             tx.flush()
             assert [run.run_id for run in tx.claimed] == ["g0x000001", "g0x000002"]
@@ -170,13 +171,14 @@ class _House:
         self.connection = connection
         self.claimer = Claimer(LIMITS, "worker", SystemClock())
         self.heads: dict[str, Head] = {}
+        self.receivers = Receivers()
         self.numbers = itertools.count()
 
     def commit(self, operations: list[tuple[Any, ...]], *, fails: bool) -> None:
         """Apply operations as one commit; one that fails is tried again, as the writer does."""
         for failing in (True, False) if fails else (False,):
             self.connection.execute("BEGIN IMMEDIATE")
-            tx = Transaction(self.connection, self.heads, 1)
+            tx = Transaction(self.connection, self.heads, 1, self.receivers)
             for name, *arguments in operations:
                 getattr(self, name)(tx, *arguments)
             self.claimer.claim(tx)
@@ -270,10 +272,13 @@ def test_f5_limits_hold_and_no_slot_stays_empty(make_data: MakeData, commits: li
             house.commit(operations, fails=fails)
             house.check()
 
+
 def test_a_child_counts_for_itself_although_the_commit_that_says_so_failed_at_first(data: Path) -> None:
     with _queue(data) as connection:
         house = _House(connection)
-        house.commit([("start", "ann", "test", Priority.NORMAL), ("start", "ann", "test", Priority.NORMAL)], fails=False)
+        house.commit(
+            [("start", "ann", "test", Priority.NORMAL), ("start", "ann", "test", Priority.NORMAL)], fails=False
+        )
         parent, child = "run00000", "run00001"
         assert list(house.heads) == [parent], "the agent is at its limit"
         house.commit([("wait", parent, child)], fails=True)
@@ -291,3 +296,17 @@ def test_a_parent_that_gave_its_slot_back_for_a_person_lends_it_to_no_child(data
         house.commit([("wait", parent, child)], fails=False)
         assert house.claimer.state.running_as == {"test": 1}
         assert house.heads.keys() == {parent, other}, "the slot is another's by now"
+
+
+def test_an_end_looks_for_receivers_only_where_somebody_was_ever_to_be_told(data: Path) -> None:
+    with _queue(data) as connection:
+        house = _House(connection)
+        for told in (False, True):
+            house.receivers.some = told
+            house.commit([("start", "ann", "wide", Priority.NORMAL)], fails=False)
+            statements: list[str] = []
+            connection.set_trace_callback(statements.append)
+            house.commit([("end", 0)], fails=False)
+            connection.set_trace_callback(None)
+            assert any("webhooks" in statement for statement in statements) is told
+            assert len(statements) == (7 if told else 6), "BEGIN, entry, run, thread, search note, COMMIT"

@@ -74,6 +74,17 @@ async def test_the_end_of_a_run_is_told_signed_and_once(make_server: MakeServer)
     assert "secret" not in listed[0]
 
 
+async def test_a_webhook_is_told_of_ends_after_a_restart_too(make_server: MakeServer) -> None:
+    server = make_server(**QUICK)
+    async with receiving() as receiver:
+        async with server.http() as http:
+            await add(http, f"{receiver.url}/hook")
+        await asyncio.to_thread(server.stop)
+        async with make_server(data=server.data, **QUICK).http() as http:
+            await delivered(http, await start(http, "echo", "hi"))
+        assert len(receiver.received) == 1
+
+
 async def test_a_start_may_name_who_is_told(make_server: MakeServer) -> None:
     server = make_server(**QUICK)
     async with receiving() as receiver, server.http() as http:

@@ -13,8 +13,8 @@ from runwire.runs.tally import QueueState
 @dataclass(frozen=True, slots=True)
 class QueuePlace:
     """A waiting run's place: ``position`` counts from 1 over all that wait, ``ahead`` says by agent who stands
-    before it. ``parked``: it is in the pause before its next attempt, behind everybody until that is over. ``behind``: the
-    same while earlier runs of its thread live.
+    before it. ``parked``: it is in the pause before its next attempt, behind everybody until that is over.
+    ``behind``: the same while earlier runs of its thread live.
     """
 
     run_id: str

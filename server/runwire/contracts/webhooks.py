@@ -89,6 +89,10 @@ class DeliveryPage:
 class WebhookStore(Protocol):
     """Webhooks in the database. Somebody else's is absent."""
 
+    @property
+    def has_receivers(self) -> bool:
+        """Whether anybody was ever to be told of an end; any thread. If not, no delivery is ever stored."""
+
     async def add(self, owner: User, wanted: AddWebhook) -> tuple[Webhook, str]:
         """Store a webhook and return it with its secret: the only time that the secret is seen.
 

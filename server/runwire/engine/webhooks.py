@@ -70,7 +70,7 @@ class WebhookDelivery:
 
     def on_published(self, published: Published) -> None:
         """Note that a run has ended; the bridge calls this."""
-        if published.ended:
+        if published.ended and self._store.has_receivers:
             self._woken.set()
 
     async def _work(self) -> None:

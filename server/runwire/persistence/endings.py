@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
+import sqlalchemy as sa
 
 from runwire.runs.usage import day_of, used_by
 
@@ -33,8 +34,8 @@ DELIVER_TO_STARTER = (
 )
 
 
-ANYBODY = "SELECT EXISTS (SELECT 1 FROM webhooks), EXISTS (SELECT 1 FROM run_webhooks)"
-"""Looked at first: most servers tell nobody, and the two statements above cost five times as much."""
+_ANYBODY = "SELECT EXISTS (SELECT 1 FROM webhooks), EXISTS (SELECT 1 FROM run_webhooks)"
+"""Looked at first, because the two statements above cost five times as much."""
 
 ADD_USAGE = (
     "INSERT INTO usage (owner_id, day, runs, input_tokens, output_tokens, cost_micros) VALUES (?,?,?,?,?,?)"
@@ -42,6 +43,19 @@ ADD_USAGE = (
     " input_tokens = input_tokens + excluded.input_tokens, output_tokens = output_tokens + excluded.output_tokens,"
     " cost_micros = cost_micros + excluded.cost_micros"
 )
+
+
+class Receivers:
+    """Whether anybody was ever to be told of an end. Changed on the writer thread, looked at from any: on most servers
+    nobody is, and an end costs nothing for it.
+    """
+
+    def __init__(self) -> None:
+        self.some = False
+
+    def restore(self, connection: sa.Connection) -> None:
+        """Learn it from the database; only this process adds receivers from now on."""
+        self.some = any(connection.exec_driver_sql(_ANYBODY).one())
 
 
 class Ended(Protocol):
@@ -64,8 +78,10 @@ class Ended(Protocol):
         """The encoded ``data`` of its terminal entry."""
 
 
-def record_endings(connection: sqlite3.Connection, runs: Sequence[Ended], now_ms: int) -> None:
-    """Write what the ends of ``runs`` bring with them; their rows are written already."""
+def record_endings(connection: sqlite3.Connection, runs: Sequence[Ended], now_ms: int, *, receivers: bool) -> None:
+    """Write what the ends of ``runs`` bring with them; their rows are written already. ``receivers``: somebody may want
+    to be told.
+    """
     for run in runs:
         if run.terminal is not None and (used := used_by(run.terminal)) is not None:
             facts = (used.runs, used.input_tokens, used.output_tokens, used.cost_micros)
@@ -74,8 +90,10 @@ def record_endings(connection: sqlite3.Connection, runs: Sequence[Ended], now_ms
     threads = msgspec.json.encode([run.thread_id for run in runs]).decode()
     connection.execute(TOUCH_THREADS, (now_ms, threads))
     connection.execute(NOTE_UNINDEXED, (ended,))
+    if not receivers:
+        return
     for wanted, statement in zip(
-        connection.execute(ANYBODY).fetchone(), (DELIVER_TO_WEBHOOKS, DELIVER_TO_STARTER), strict=True
+        connection.execute(_ANYBODY).fetchone(), (DELIVER_TO_WEBHOOKS, DELIVER_TO_STARTER), strict=True
     ):
         if wanted:
             connection.execute(statement, (now_ms, now_ms, ended))

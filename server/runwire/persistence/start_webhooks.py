@@ -26,4 +26,5 @@ def secret_for(tx: Transaction, new: NewRun) -> str | None:
 def note_webhook(tx: Transaction, new: NewRun, secret: str | None) -> None:
     """Note whom to tell of the run's end."""
     assert new.webhook is not None, "asked for a start that names a receiver"
+    tx.receivers.some = True
     tx.run(_NOTE, (new.run_id, new.webhook.url, secret))

@@ -18,7 +18,7 @@ import msgspec
 from runwire.contracts.event_log import Published
 from runwire.errors import FenceLost
 from runwire.persistence.bulk_insert import BulkInsert
-from runwire.persistence.endings import record_endings
+from runwire.persistence.endings import Receivers, record_endings
 from runwire.persistence.slots import Returning
 from runwire.protocol.entries import entry_frame, state_data
 from runwire.runs.limits import RunLimits
@@ -87,11 +87,14 @@ class Transaction:
     until then.
     """
 
-    def __init__(self, connection: sqlite3.Connection, heads: dict[str, Head], now_ms: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, heads: dict[str, Head], now_ms: int, receivers: Receivers
+    ) -> None:
         self.run = connection.execute
         """Execute one statement inside the transaction and return its cursor."""
         self._connection = connection
         self.now_ms = now_ms
+        self.receivers = receivers
         self.changed: dict[str, Head] = {}
         self.claimed: list[ClaimedRun] = []
         self.returning: list[Returning] = []
@@ -256,7 +259,8 @@ class Transaction:
             self._connection.executemany(UPDATE_RUN, [_update_row(self.changed[run_id]) for run_id in self._dirty])
             self._dirty = set()
         if self._ended:
-            record_endings(self._connection, [self.changed[run_id] for run_id in self._ended], self.now_ms)
+            ended = [self.changed[run_id] for run_id in self._ended]
+            record_endings(self._connection, ended, self.now_ms, receivers=self.receivers.some)
             self._ended = []
 
     def published(self) -> list[Published]:

@@ -66,6 +66,11 @@ class SqlWebhookStore:
         self._clock = clock
         self._record_of = record_of
 
+    @property
+    def has_receivers(self) -> bool:
+        """Whether anybody was ever to be told."""
+        return self._writer.receivers.some
+
     async def add(self, owner: User, wanted: AddWebhook) -> tuple[Webhook, str]:
         """Store a webhook and return it with its secret."""
         secret = new_webhook_secret()
@@ -88,6 +93,7 @@ class SqlWebhookStore:
                 raise Conflict(f"you have {len(names)} webhooks, the limit; delete one")
             lists = (_encoded(webhook.statuses), _encoded(webhook.agents))
             facts = (webhook.id, owner.id, webhook.name, webhook.url, *lists, webhook.everyone, webhook.created_ms)
+            tx.receivers.some = True
             tx.run(_INSERT, (*facts, secret))
 
         await self._write(apply)

@@ -24,6 +24,7 @@ from runwire.contracts.event_log import Commit, CommitListener
 from runwire.errors import RunwireError, StorageUnavailable
 from runwire.persistence.claims import Claimer
 from runwire.persistence.database import BUSY_TIMEOUT_MS, WAL_BYTES, wal_bytes
+from runwire.persistence.endings import Receivers
 from runwire.persistence.seats import follow_parents
 from runwire.persistence.transaction import Head, Transaction
 from runwire.persistence.writer_counts import WriterCounts, queue_waits_ms
@@ -98,11 +99,12 @@ _Answer = tuple[Work, Any, Exception | None]
 class LogWriter:
     """Owns the writing connection and the cache of live heads."""
 
-    def __init__(self, engine: sa.Engine, clock: Clock, claimer: Claimer) -> None:
+    def __init__(self, engine: sa.Engine, clock: Clock, claimer: Claimer, receivers: Receivers) -> None:
         self._wal_checked_at = 0.0
         self._engine = engine
         self._clock = clock
         self._claimer = claimer
+        self.receivers = receivers
         self._work: WorkQueue[Work | None] = WorkQueue()
         self._thread = OwnedThread("runwire-writer", self._run)
         self._heads: dict[str, Head] = {}
@@ -231,7 +233,7 @@ class LogWriter:
         begun = time.monotonic()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            tx = Transaction(connection, self._heads, self._clock.now_ms())
+            tx = Transaction(connection, self._heads, self._clock.now_ms(), self.receivers)
             for item in items:
                 try:
                     answers.append((item, item.apply(tx), None))

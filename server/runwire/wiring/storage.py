@@ -11,6 +11,7 @@ from runwire.persistence import data_folder, database
 from runwire.persistence.artifacts import DiskArtifactStore
 from runwire.persistence.claims import Claimer
 from runwire.persistence.conversations import SqlConversationStore
+from runwire.persistence.endings import Receivers
 from runwire.persistence.event_log import SqlEventLog
 from runwire.persistence.files import DiskFileStore, FileLimits
 from runwire.persistence.inbox import SqlInbox
@@ -71,9 +72,11 @@ def open_storage(
     """
     worker_id = new_id()
     claimer = Claimer(running or RunningLimits(settings.max_running, settings.running_per_user), worker_id, clock)
+    receivers = Receivers()
     with engine.connect() as connection:
         claimer.restore(connection)
-    writer = LogWriter(engine, clock, claimer)
+        receivers.restore(connection)
+    writer = LogWriter(engine, clock, claimer, receivers)
     read_engine = database.open_engine(database.database_file(settings.data_path), read_only=True)
     readers = ReaderPool(read_engine)
     limits = QueueLimits(settings.queued_per_user, settings.queued_runs)
