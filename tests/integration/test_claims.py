@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -172,11 +171,13 @@ class _House:
         self.claimer = Claimer(LIMITS, "worker", SystemClock())
         self.heads: dict[str, Head] = {}
         self.receivers = Receivers()
-        self.numbers = itertools.count()
+        self.count = 0
 
     def commit(self, operations: list[tuple[Any, ...]], *, fails: bool) -> None:
         """Apply operations as one commit; one that fails is tried again, as the writer does."""
+        count = self.count
         for failing in (True, False) if fails else (False,):
+            self.count = count  # what is tried again is the same run
             self.connection.execute("BEGIN IMMEDIATE")
             tx = Transaction(self.connection, self.heads, 1, self.receivers)
             for name, *arguments in operations:
@@ -196,9 +197,10 @@ class _House:
 
     def start(self, tx: Transaction, owner: str, agent: str, priority: Priority) -> None:
         """Add a run."""
-        facts: dict[str, Any] = {"run_id": f"run{next(self.numbers):05}", "owner_id": owner, "agent": agent}
+        facts: dict[str, Any] = {"run_id": f"run{self.count:05}", "owner_id": owner, "agent": agent}
         facts |= {"thread_id": "t", "thread_from_client": False, "id_from_client": False, "input": b"1"}
         facts |= {"body_hash": "h", "priority": priority, "timeout_s": 1.0, "on_disconnect": "continue", "epoch": "e"}
+        self.count += 1
         tx.insert_run(NewRun(**facts), self.claimer.ranks.next_rank(owner, priority))
 
     def end(self, tx: Transaction, index: int) -> None:
@@ -310,3 +312,14 @@ def test_an_end_looks_for_receivers_only_where_somebody_was_ever_to_be_told(data
             connection.set_trace_callback(None)
             assert any("webhooks" in statement for statement in statements) is told
             assert len(statements) == (7 if told else 6), "BEGIN, entry, run, thread, search note, COMMIT"
+
+
+def test_a_run_whose_start_was_committed_at_the_second_try_is_claimed_once(data: Path) -> None:
+    with _queue(data) as connection:
+        house = _House(connection)
+        wide = ("start", "ann", "wide", Priority.NORMAL)
+        house.commit([wide, wide], fails=False)
+        house.commit([wide], fails=True)
+        assert list(house.heads) == ["run00000", "run00001"], "the user is at the limit"
+        house.commit([("end", 0), ("end", 0)], fails=False)
+        assert list(house.heads) == ["run00002"]

@@ -138,3 +138,25 @@ async def test_a_hundred_runs_that_fail_together_all_come_back(make_server: Make
         ids = await asyncio.gather(*(start(http, "flaky", {"fails": 1}) for _ in range(100)))
         ends = [await ended(server, run_id, within_s=6) for run_id in ids]
     assert {end["result"]["attempt"] for end in ends} == {2}
+
+
+async def test_a_pass_that_fails_without_any_work_is_told_and_tried_again_with_a_rest(server: EmbeddedServer) -> None:
+    ceiling, calls = server.services.waiting.ceiling, 0
+
+    def broken(agent: str) -> bool:
+        nonlocal calls
+        if agent != "flaky":
+            return True
+        calls += 1
+        if calls == 1:
+            return True  # the first attempt begins
+        raise ValueError("a defect of whoever is asked")
+
+    healthy, ceiling.may_start = ceiling.may_start, broken  # type: ignore[method-assign]
+    async with server.http() as http:
+        run_id = await start(http, "flaky", {"fails": 1})
+        await eventually_async(lambda: calls > 1, "the second attempt is due")
+        await asyncio.sleep(0.3)
+        assert calls <= 3, "the writer turned in circles"
+        ceiling.may_start = healthy  # type: ignore[method-assign]
+        assert (await ended(server, run_id))["status"] == "SUCCEEDED"

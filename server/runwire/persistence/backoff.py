@@ -24,6 +24,10 @@ _SELECT_PARKED = "SELECT not_before_ms, id, fence, priority FROM runs WHERE stat
 _SET_NOT_BEFORE = "UPDATE runs SET not_before_ms = ? WHERE id = ?"
 
 
+AGAIN_S = 0.5
+"""Rest before runs are let go again whose commit did not succeed; any other commit lets them go sooner. A guess."""
+
+
 class _Parked(NamedTuple):
     due: float
     run_id: str
@@ -52,7 +56,7 @@ class Backoff:
     def wait_s(self) -> float | None:
         """Return the seconds until the next run is due; None: there is none."""
         if self._released:
-            return 0.0
+            return AGAIN_S
         return max(0.0, self._parked[0].due - self._clock.monotonic()) if self._parked else None
 
     def park(self, tx: Transaction, head: Head, priority: Priority, error: RunError, delay_s: float) -> RunStatus:

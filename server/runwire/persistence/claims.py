@@ -8,7 +8,7 @@ head of its lane by one index, however many runs wait.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -33,6 +33,9 @@ SELECT_WAITING = (
     " limits, parent_id, retry_of, from_seq"
     f" FROM runs WHERE id = ? AND status = 'QUEUED' AND rank < {PARKED}"
 )
+RANK = 9
+"""Where the rank stands in it."""
+
 SELECT_NEXT_OF_LANE = (
     "SELECT rank, id FROM runs WHERE status = 'QUEUED' AND owner_id = ? AND agent = ? AND (rank, id) > (?, ?)"
     f" AND rank < {PARKED} ORDER BY rank, id LIMIT 1"
@@ -52,6 +55,18 @@ EVERYTHING = ""
 def read_pauses(agents: list[str]) -> Pauses:
     """Return what the stored names mean."""
     return Pauses(EVERYTHING in agents, frozenset(agents) - {EVERYTHING})
+
+
+class _Terms(NamedTuple):
+    """What a start has laid down for a run: all that a claim needs beside its head."""
+
+    input: bytes
+    timeout_s: float
+    priority: Priority
+    limits: RunLimits | None
+    parent_id: str | None
+    retry_of: str | None
+    from_seq: int | None
 
 
 class Claimer:
@@ -163,8 +178,8 @@ class Claimer:
                 return
             room = self._may_start(head.agent, pauses) and not self._is_full(head.owner_id)
             if room and self._admits(head.agent):
-                terms = new.limits, new.parent_id, new.retry_of, new.from_seq
-                self._start(tx, head, new.input, new.timeout_s, new.priority, terms)
+                facts = new.input, new.timeout_s, new.priority, new.limits, new.parent_id, new.retry_of, new.from_seq
+                self._start(tx, head, _Terms(*facts))
 
     def _note_waiting(self, tx: Transaction) -> None:
         """Note what has come to the queue, and look for the next head where one has left it otherwise than by a
@@ -191,15 +206,15 @@ class Claimer:
                 refused.add(lane[1])
                 continue
             row = tx.run(SELECT_WAITING, (place[1],)).fetchone()
-            if row is not None:
+            if row is not None and row[RANK] == place[0]:  # else this place was given out by a commit that failed
                 self._start_row(tx, row)
             self._replace(tx, lane, place)
 
     def _start_row(self, tx: Transaction, row: Any, *, guest: bool = False) -> tuple[Lane, Place]:
         thread_id, agent, body, timeout_s, priority, *facts, cancel_ms, limits, parent_id, retry_of, from_seq = row
         head = tx.adopt(queued_head(thread_id, agent, *facts, cancel_ms=cancel_ms))
-        terms = stored_limits(limits), parent_id, retry_of, from_seq
-        self._start(tx, head, body, timeout_s, Priority(priority), terms, guest=guest)
+        terms = _Terms(body, timeout_s, Priority(priority), stored_limits(limits), parent_id, retry_of, from_seq)
+        self._start(tx, head, terms, guest=guest)
         return (head.owner_id, head.agent), (head.rank, head.run_id)
 
     def _replace(self, tx: Transaction, lane: Lane, place: Place) -> None:
@@ -209,24 +224,26 @@ class Claimer:
         self._replaced.append((lane, place))
         self._lanes.set(lane, tx.run(SELECT_NEXT_OF_LANE, (*lane, *place)).fetchone())
 
-    def _start(
-        self,
-        tx: Transaction,
-        head: Head,
-        body: bytes,
-        timeout_s: float,
-        priority: Priority,
-        terms: tuple[RunLimits | None, str | None, str | None, int | None],
-        *,
-        guest: bool = False,
-    ) -> None:
+    def _start(self, tx: Transaction, head: Head, terms: _Terms, *, guest: bool = False) -> None:
         data = state_data(RunStatus.RUNNING, head.attempt)
         tx.move(head, RunStatus.RUNNING, data, started_ms=tx.now_ms, worker_id=self._worker_id, guest=guest)
         self._count(tx, {head.run_id: RunStatus.QUEUED})
-        facts = head.run_id, head.owner_id, head.thread_id, head.agent, body, head.attempt, head.fence, timeout_s
-        claimed = ClaimedRun(*facts, *terms)
+        claimed = ClaimedRun(
+            head.run_id,
+            head.owner_id,
+            head.thread_id,
+            head.agent,
+            terms.input,
+            head.attempt,
+            head.fence,
+            terms.timeout_s,
+            terms.limits,
+            terms.parent_id,
+            terms.retry_of,
+            terms.from_seq,
+        )
         tx.claimed.append(claimed)
-        self.ranks.served(head.rank, priority)
+        self.ranks.served(head.rank, terms.priority)
 
     def _may_start(self, agent: str, pauses: Pauses) -> bool:
         limit = self._limits.per_agent.get(agent)

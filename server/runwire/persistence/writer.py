@@ -221,8 +221,8 @@ class LogWriter:
 
     def _commit_apart(self, connection: sqlite3.Connection, items: list[Work], error: Exception) -> None:
         """Commit each item alone, so that the one at fault does not take the others with it; refuse that one."""
-        if len(items) == 1:
-            log.error("writer.item_failed", exc_info=error)
+        if len(items) <= 1:  # without any it is the look at the queue that fails: the next commit looks again
+            log.error("writer.item_failed", exc_info=error, items=len(items))
             self._refuse(items, error)
             return
         for item in items:
