@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runwire.agents.registry import spec_of
 from runwire.errors import ConfigurationError
-from runwire.persistence.backoff import Backoff
+from runwire.persistence.backoff import AGAIN_S, Backoff
 from runwire.persistence.transaction import Head
 from runwire.runs.limits import RunLimits
 from runwire.runs.rank import PARKED, RankBook
@@ -139,7 +139,7 @@ def test_a_release_whose_commit_failed_is_made_again(clock: JumpingClock) -> Non
     before = rows.heads["run"]
     backoff.release(rows, RankBook())  # type: ignore[arg-type]
     rows.heads["run"] = before  # rolled back
-    assert backoff.wait_s() == 0
+    assert backoff.wait_s() == AGAIN_S, "a pause: what failed is not tried in circles"
     backoff.release(rows, RankBook())  # type: ignore[arg-type]
     assert rows.heads["run"].rank < PARKED
 
