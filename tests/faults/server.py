@@ -23,6 +23,7 @@ from tests.faults.observer import Address
 ROOT: Final = Path(__file__).resolve().parents[2]
 HOST: Final = "127.0.0.1"
 START_S: Final = 8.0
+REAP_S: Final = 30.0  # a command may have a large database to prune
 AGENTS: Final = ("journaled", "journaled_again", "puppet", "puppet_again", "blocker", "spinner", "odd", "census")
 ENVIRONMENT: Final[Mapping[str, str]] = {
     "RUNWIRE_AGENTS": ",".join(f"tests.faults.agents:{name}" for name in AGENTS),
@@ -92,7 +93,7 @@ class ColdStart:
 
     def reap(self, pid: int) -> int:
         """Wait for a server that is ending and return its exit code, negative for a signal."""
-        return self._processes.pop(pid).wait(5)
+        return self._processes.pop(pid).wait(REAP_S)
 
 
 class Server:
