@@ -12,6 +12,7 @@ from tests.conftest import MakeServer
 from tests.support.deadlines import eventually, eventually_async
 from tests.support.embedded import EmbeddedServer
 from tests.support.http import ended, start
+from tests.support.isolation import fork_servers
 
 pytestmark = pytest.mark.timeout(40)
 
@@ -21,7 +22,7 @@ ENDLESS: dict[str, Any] = {**TEST, "timeout_s": 30, "step_timeout_s": 30, "steps
 
 def _below() -> list[psutil.Process]:
     """Return the processes below the server's fork server."""
-    return [one for fork_server in psutil.Process().children() for one in fork_server.children(recursive=True)]
+    return [one for fork_server in fork_servers() for one in fork_server.children(recursive=True)]
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ async def test_a_killed_worker_takes_its_browser_with_it(isolated: EmbeddedServe
     async with isolated.http() as http:
         run_id = await start(http, "browser-test", ENDLESS)
         await eventually_async(lambda: len(_below()) > 4, "guard, worker, driver and browser are there", 20)
-        (guard,) = (one for server in psutil.Process().children() for one in server.children())
+        (guard,) = (one for server in fork_servers() for one in server.children())
         guard.children()[0].kill()
         end = await ended(isolated, run_id)
         assert (end["status"], end["error"]["code"]) == ("FAILED", "agent_error")

@@ -107,6 +107,7 @@ async def test_a_kill_in_the_middle_of_recovery_leaves_all_or_nothing_of_it(new_
     assert await server.start(), server.log
     statuses = [(await server.status(run_id))["status"] for run_id in run_ids]
     assert statuses == ["FAILED", "RUNNING", "FAILED"]
+    await server.kill()  # so that journal and log stand still while they are read
     history = History(acknowledged=read_journals(server.journals))
     for run_id, socket in zip(run_ids, sockets, strict=True):
         history.add(socket, run_id)

@@ -18,6 +18,7 @@ from tests.support.embedded import EmbeddedServer
 IN_ORDER = [
     "data folder",
     "database",
+    "agents",
     "event log",
     "websocket bridge",
     "agent instance factory",

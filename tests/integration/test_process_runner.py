@@ -22,7 +22,7 @@ from tests.support.deadlines import eventually, eventually_async
 from tests.support.embedded import EmbeddedServer
 from tests.support.http import ended, start
 from tests.support.isolated_agents import PATHS
-from tests.support.isolation import wait_for_fork_servers
+from tests.support.isolation import fork_servers, wait_for_fork_servers
 from tests.support.sockets import conversing, statuses
 
 GRACE_S = 0.3
@@ -36,10 +36,8 @@ FATES = pytest.mark.parametrize(
 def _nothing_is_left() -> Iterator[None]:
     """No process that is not there before is there behind a test, but those of servers that still run."""
     yield
-    fork_servers = psutil.Process().children()
-    eventually(
-        lambda: not [left for server in fork_servers for left in server.children(recursive=True)], "none is left"
-    )
+    servers = fork_servers()
+    eventually(lambda: not [left for server in servers for left in server.children(recursive=True)], "none is left")
 
 
 @pytest.fixture
@@ -261,7 +259,7 @@ async def test_a_cancel_before_the_process_exists_starts_none(isolated: Embedded
     """The fork server is stopped in its tracks, so the run is claimed and its process is not there."""
     async with isolated.http() as http:
         await ended(isolated, await start(http, "prints", {"lines": 0}))
-        (fork_server,) = psutil.Process().children()
+        (fork_server,) = fork_servers()
         fork_server.suspend()
         try:
             run_id = await start(http, "deaf", {})
@@ -291,7 +289,7 @@ async def test_a_fork_server_that_is_killed_is_started_again(isolated: EmbeddedS
     async with isolated.http() as http:
         run_id = await start(http, "dies", "waits")
         await eventually_async(lambda: bool(_pids(isolated, run_id)), "it works")
-        (fork_server,) = psutil.Process().children()
+        (fork_server,) = fork_servers()
         fork_server.kill()
         assert (await ended(isolated, run_id))["status"] == "FAILED", "its runs die with it"
         assert (await ended(isolated, await start(http, "prints", {"lines": 1})))["status"] == "SUCCEEDED"

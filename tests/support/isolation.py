@@ -23,6 +23,11 @@ def wait_for_fork_servers(pid: int | None = None) -> None:
     eventually(ready, "the fork server is ready", CONNECT_S)
 
 
+def fork_servers(pid: int | None = None) -> list[psutil.Process]:
+    """Return the fork servers of a process (default: this one), among whatever else it has started."""
+    return [child for child in psutil.Process(pid or os.getpid()).children() if _name(child) == "runwire-forks"]
+
+
 def _name(child: psutil.Process) -> str:
     """Return what a child is called; nothing for a fork server that is not ready."""
     try:

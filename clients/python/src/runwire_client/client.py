@@ -153,8 +153,9 @@ class AsyncRunwire:
             "run_id": fresh_run_id() if run_id is None else checked_run_id(run_id),
             "priority": priority,
             "on_disconnect": on_disconnect,
-            "if_busy": if_busy,
         }
+        if if_busy != "parallel":  # a server that does not know it yet does what it says
+            body["if_busy"] = if_busy
         body |= _given(thread_id=thread_id, timeout_s=timeout_s, webhook=webhook)
         body |= _given(limits=None if limits is None else dict(limits))
         return read_started(await self._http.call("POST", "/v1/runs", body=body))
