@@ -33,7 +33,7 @@ async def test_b6_cancel_while_running(server: EmbeddedServer) -> None:
     assert entries[-2]["data"]["type"] == "TEXT_MESSAGE_END", "what was open is closed"
 
 
-async def test_b6_cancel_right_behind_the_start_on_the_same_socket_finds_it(server: EmbeddedServer) -> None:
+async def test_f4_cancel_right_behind_the_start_on_the_same_socket_finds_it(server: EmbeddedServer) -> None:
     for number in range(20):
         run_id = f"cancelledatonce{number:03}"
         async with conversing(server) as socket:

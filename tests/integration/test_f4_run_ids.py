@@ -19,7 +19,7 @@ BODY: dict[str, Any] = {"agent": "echo", "input": {"a": 1, "b": [2]}, "priority"
 
 
 @pytest.mark.parametrize("by", ["body", "header"])
-async def test_the_same_id_owner_and_body_are_the_same_run(server: EmbeddedServer, by: str) -> None:
+async def test_f4_the_same_id_owner_and_body_are_the_same_run(server: EmbeddedServer, by: str) -> None:
     run_id = f"idempotent0by0{by}"
     body = {**BODY, "run_id": run_id} if by == "body" else BODY
     headers = {"Idempotency-Key": run_id} if by == "header" else {}
@@ -33,7 +33,7 @@ async def test_the_same_id_owner_and_body_are_the_same_run(server: EmbeddedServe
     assert statuses(server.entries(run_id)) == ["QUEUED", "RUNNING", "SUCCEEDED"], "it ran once"
 
 
-async def test_a_hundred_starts_at_once_are_one_run(server: EmbeddedServer) -> None:
+async def test_f4_a_hundred_starts_at_once_are_one_run(server: EmbeddedServer) -> None:
     body = {**BODY, "run_id": "startedahundredtimes"}
     async with server.http() as http:
         answers = await asyncio.gather(*(http.post("/v1/runs", json=body) for _ in range(100)))
@@ -55,7 +55,7 @@ async def test_a_hundred_starts_at_once_are_one_run(server: EmbeddedServer) -> N
     ],
     ids=lambda other: next(iter(other)),
 )
-async def test_the_same_id_with_another_body_is_409(server: EmbeddedServer, other: dict[str, Any]) -> None:
+async def test_f4_the_same_id_with_another_body_is_409(server: EmbeddedServer, other: dict[str, Any]) -> None:
     async with server.http() as http:
         run_id = await start(http, **BODY)
         first = {**BODY, "run_id": "taken" + run_id}
