@@ -88,8 +88,9 @@ class CommandMachine(RuleBasedStateMachine):
 
     @rule(run_id=runs, from_seq=st.none() | st.integers(1, 9))
     def retry(self, run_id: str, from_seq: int | None) -> None:
-        """Repeat a run; refused while it lives, and in the middle. Whether it lives is a matter of time, so what comes of
-        it is no run of the bundle: the same commands must draw from the same runs.
+        """Repeat a run; refused while it lives, and in the middle.
+
+        Whether it lives is a matter of time, so the new run joins no bundle: the same commands must draw the same runs.
         """
         answer = self.post(f"/v1/runs/{run_id}/retry", {} if from_seq is None else {"from_seq": from_seq})
         if answer.status_code != 202:
