@@ -103,7 +103,9 @@ async def test_b3_ctrl_c_under_processes_that_ignore_everything_takes_less_than_
 @pytest.mark.slow
 @pytest.mark.timeout(60)
 async def test_100_runs_of_every_end_leave_no_process_descriptor_or_folder(start_server: StartServer) -> None:
-    server = start_server(agents=PATHS, max_running=4, process_file_bytes=1_000_000)
+    server = start_server(
+        agents=PATHS, max_running=4, process_file_bytes=1_000_000, messages_per_s=1_000, message_burst=1_000
+    )
     plan: list[tuple[str, Any]] = [
         ("surroundings", None),
         ("dies", "exit"),
