@@ -5,6 +5,7 @@ thread.
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -16,14 +17,14 @@ from runwire.errors import InvalidInput, LimitExceeded
 from runwire.protocol.codec import EVENT_BYTES, decode_body, encode_value
 
 
-class LiveDialogue:
+class LiveDialogue(ABC):
     """For an agent on the runner's loop."""
 
     _questions: Questions
 
+    @abstractmethod
     async def close_message(self) -> None:
         """End a message that the agent left open."""
-        raise NotImplementedError
 
     @cached_property
     def inbox(self) -> LiveInbox:
@@ -72,14 +73,14 @@ class LiveDialogue:
         return approval_of(await self._questions.approve(tool_call, message, timeout_s, key))
 
 
-class BlockingDialogue:
+class BlockingDialogue(ABC):
     """For a plain function: blocks the run's own thread, and nobody else."""
 
     _questions: Questions
 
+    @abstractmethod
     def close_message(self) -> None:
         """End a message that the agent left open."""
-        raise NotImplementedError
 
     @cached_property
     def inbox(self) -> BlockingInbox:

@@ -21,10 +21,9 @@ from runwire.persistence.purge import DOOMED, Purge
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.run_store import parse_mark
 from runwire.persistence.transaction import Transaction
-from runwire.persistence.writer import Call, LogWriter
+from runwire.persistence.writer import LogWriter
 from runwire.runs.record import RunRecord
 from runwire.runs.state import TERMINAL
-from runwire.threads import LoopReply
 
 T = TypeVar("T")
 RecordOf = Callable[[sa.Connection, str], RunRecord | None]
@@ -135,7 +134,7 @@ class SqlConversationStore:
             tx.run(_RENAME, (title, thread_id))
             search.store_title(tx, thread_id, actor.id, title)
 
-        await self._write(apply)
+        await self._writer.write(apply)
 
     async def delete(self, thread_id: str, actor: User) -> None:
         """Delete it with everything in it; see the contract."""
@@ -152,7 +151,7 @@ class SqlConversationStore:
             tx.run(_DELETE_THREAD, (thread_id,))
             tx.run(_DOOM + "thread_id = ?", (thread_id,))
 
-        await self._write(apply)
+        await self._writer.write(apply)
 
     async def delete_run(self, run: OwnedRun) -> None:
         """Delete one ended run; see the contract."""
@@ -170,7 +169,7 @@ class SqlConversationStore:
             tx.run(_DELETE_RUN_TEXT, (run_id,))
             tx.run(_DOOM + "id = ?", (run_id,))
 
-        await self._write(apply)
+        await self._writer.write(apply)
 
     async def purge(self) -> bool:
         """Remove the next portion of what was deleted; return whether more is left."""
@@ -178,20 +177,15 @@ class SqlConversationStore:
         if run_id is None:
             return False
         if await self._purge.remove_files(run_id):
-            await self._write(partial(self._purge.remove_rows, run_id))
+            await self._writer.write(partial(self._purge.remove_rows, run_id))
         return True
 
     async def index(self) -> bool:
         """Make the next portion of ended runs searchable; return whether more may be left."""
         gathered = await self._readers.run(search.gather)
         if gathered:
-            await self._write(partial(search.store, gathered))
+            await self._writer.write(partial(search.store, gathered))
         return bool(gathered)
-
-    async def _write(self, apply: Callable[[Transaction], T]) -> T:
-        reply: LoopReply[T] = LoopReply()
-        self._writer.submit(Call(apply, reply.deliver, on_loop=True))
-        return await reply.wait()
 
 
 def _own(tx: Transaction, thread_id: str, actor: User) -> None:

@@ -26,7 +26,6 @@ from runwire.protocol.entries import state_data
 from runwire.protocol.interrupts import request_event, response_event
 from runwire.runs.request_state import RequestStatus, settle
 from runwire.runs.state import TERMINAL, RunStatus
-from runwire.threads import LoopReply
 
 T = TypeVar("T")
 
@@ -71,9 +70,7 @@ class SqlInbox:
 
     async def answer(self, run: OwnedRun, request_id: str, payload: bytes, by: str) -> InputRequest:
         """Store the answer; see the contract."""
-        reply: LoopReply[InputRequest] = LoopReply()
-        self._writer.submit(Call(partial(_answer, run.run_id, request_id, payload, by), reply.deliver, on_loop=True))
-        return await reply.wait()
+        return await self._writer.write(partial(_answer, run.run_id, request_id, payload, by))
 
     async def requests(self, run: OwnedRun) -> Sequence[InputRequest]:
         """Return what the run has asked, oldest first."""

@@ -19,7 +19,6 @@ from runwire.persistence.writer import Call, LogWriter
 from runwire.protocol.codec import encode_value
 from runwire.protocol.messages import message_events
 from runwire.runs.state import TERMINAL
-from runwire.threads import LoopReply
 
 STEPS = 10_000
 """Results that one run may store; a guess."""
@@ -57,10 +56,7 @@ class SqlMessageStore:
 
     async def send(self, run: OwnedRun, message: NewMessage, *, listens: bool) -> bool:
         """Store a message to a live run; see the contract."""
-        reply: LoopReply[bool] = LoopReply()
-        apply = partial(self.store, run.run_id, run.record.thread_id, message, listens)
-        self._writer.submit(Call(apply, reply.deliver, on_loop=True))
-        return await reply.wait()
+        return await self._writer.write(partial(self.store, run.run_id, run.record.thread_id, message, listens))
 
     def store(self, run_id: str, thread_id: str, message: NewMessage, listens: bool, tx: Transaction) -> bool:
         """Store a message inside ``tx``; see :meth:`send`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 from typing import Any, TypeVar
 
@@ -25,7 +25,6 @@ from runwire.persistence.writer import Call, LogWriter
 from runwire.runs.rank import BEHIND, PARKED
 from runwire.runs.state import RunStatus
 from runwire.runs.tally import QueueState
-from runwire.threads import LoopReply
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -97,7 +96,7 @@ class SqlQueueStore:
             tx.run(_INSERT_PAUSE, (agent or EVERYTHING, actor.id, tx.now_ms))
             _reload(tx)
 
-        await self._write(apply)
+        await self._writer.write(apply)
 
     async def resume(self, agent: str | None) -> bool:
         """Take a pause back."""
@@ -107,11 +106,11 @@ class SqlQueueStore:
             _reload(tx)
             return found
 
-        return await self._write(apply)
+        return await self._writer.write(apply)
 
     async def cancel_some(self, user_id: str, until_ms: int) -> CancelledBatch:
         """Store the wish to cancel some more of a user's runs."""
-        return await self._write(partial(_cancel_some, user_id, until_ms))
+        return await self._writer.write(partial(_cancel_some, user_id, until_ms))
 
     async def knows_user(self, user_id: str) -> bool:
         """Return whether there is a token or a run of that user."""
@@ -121,11 +120,6 @@ class SqlQueueStore:
     def look(self) -> None:
         """Look at the queue again."""
         self._writer.submit(Call(_look, _log_look))
-
-    async def _write(self, apply: Callable[[Transaction], T]) -> T:
-        reply: LoopReply[T] = LoopReply()
-        self._writer.submit(Call(apply, reply.deliver, on_loop=True))
-        return await reply.wait()
 
 
 def _reload(tx: Transaction) -> None:

@@ -30,7 +30,6 @@ from runwire.protocol.entries import outcome_data, state_data
 from runwire.runs.limits import FamilyLimits, QueueCounts, QueueLimits, admit
 from runwire.runs.record import NewRun, Outcome, RunError, RunRecord
 from runwire.runs.state import TERMINAL, Priority, RunStatus
-from runwire.threads import LoopReply
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -80,7 +79,7 @@ class SqlRunStore:
     async def create(self, new: NewRun, actor: User) -> Created:
         """Store the run with its first entry; see the contract."""
         self._writer.refuse_if_stalled()
-        return await self._write(partial(self._create, new, actor))
+        return await self._writer.write(partial(self._create, new, actor))
 
     def create_in(self, tx: Transaction, new: NewRun, actor: User) -> Created:
         """Store the run inside a transaction of somebody else's; on the writer. Raises as :meth:`create`."""
@@ -154,11 +153,11 @@ class SqlRunStore:
     async def pause(self) -> None:
         """Start no more waiting runs; see the contract."""
         self._claimer.pause()
-        await self._write(lambda _tx: None)
+        await self._writer.write(lambda _tx: None)
 
     async def request_cancel(self, run: OwnedRun) -> RunStatus:
         """Store the wish to cancel; see the contract."""
-        return await self._write(partial(request_cancel, run.run_id))
+        return await self._writer.write(partial(request_cancel, run.run_id))
 
     def wait_for_child(self, parent_id: str, fence: int, child_id: str, wait_id: str) -> None:
         """Note that a run waits for its child; see the contract."""
@@ -214,7 +213,7 @@ class SqlRunStore:
 
     async def recover(self, recoverable: Callable[[str], bool], worker_id: str | None = None) -> int:
         """Settle the runs of dead workers; see the contract."""
-        return await self._write(partial(self._recover, recoverable, worker_id))
+        return await self._writer.write(partial(self._recover, recoverable, worker_id))
 
     def _recover(self, recoverable: Callable[[str], bool], worker_id: str | None, tx: Transaction) -> int:
         rows = tx.run(_SELECT_HELD, (worker_id, worker_id)).fetchall()
@@ -240,11 +239,6 @@ class SqlRunStore:
         error = RunError("worker_lost", "the worker that executed this run is gone", retryable=True)
         data = outcome_data(Outcome(RunStatus.FAILED, error=error), head.attempt)
         return tx.move(head, RunStatus.FAILED, data).status
-
-    async def _write(self, apply: Callable[[Transaction], T]) -> T:
-        reply: LoopReply[T] = LoopReply()
-        self._writer.submit(Call(apply, reply.deliver, on_loop=True))
-        return await reply.wait()
 
     # Reading
 

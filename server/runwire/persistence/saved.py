@@ -6,7 +6,7 @@ connection on a reader. A row is a version; the newest is the one without a succ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -17,8 +17,7 @@ from runwire.contracts.saved import Draft, Kind, Saved, SavedPage
 from runwire.errors import Conflict, NotFound, OverCapacity
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.transaction import Transaction
-from runwire.persistence.writer import Call, LogWriter
-from runwire.threads import LoopReply
+from runwire.persistence.writer import LogWriter
 
 T = TypeVar("T")
 
@@ -62,7 +61,7 @@ class SqlSavedStore:
                 _check_new(tx, draft, actor)
             return [_insert(tx, draft, actor, 1) for draft in drafts]
 
-        return await self._write(apply)
+        return await self._writer.write(apply)
 
     async def replace(self, draft: Draft, actor: User, expected: int | None) -> Saved:
         """Save the next version; see the contract."""
@@ -77,7 +76,7 @@ class SqlSavedStore:
             tx.run(_FORGET_OLD, (*key, newest.version + 1 - KEPT_VERSIONS))
             return _insert(tx, draft, actor, newest.version + 1)
 
-        return await self._write(apply)
+        return await self._writer.write(apply)
 
     async def get(self, kind: Kind, id: str, actor: User, version: int | None = None) -> Saved:
         """Return a version."""
@@ -108,12 +107,7 @@ class SqlSavedStore:
 
     async def delete(self, things: Sequence[tuple[Kind, str]], actor: User) -> int:
         """Delete those; see the contract."""
-        return await self._write(partial(_delete, things, actor))
-
-    async def _write(self, apply: Callable[[Transaction], T]) -> T:
-        reply: LoopReply[T] = LoopReply()
-        self._writer.submit(Call(apply, reply.deliver, on_loop=True))
-        return await reply.wait()
+        return await self._writer.write(partial(_delete, things, actor))
 
 
 def _is_repeated(there: Saved, draft: Draft) -> bool:

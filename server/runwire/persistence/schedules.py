@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,10 +14,9 @@ from runwire.errors import Conflict, NotFound
 from runwire.ids import new_id
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.transaction import Transaction
-from runwire.persistence.writer import Call, LogWriter
+from runwire.persistence.writer import LogWriter
 from runwire.protocol.commands import StartRun
 from runwire.protocol.schedules import AddSchedule, Missed, Overlap
-from runwire.threads import LoopReply
 
 T = TypeVar("T")
 
@@ -75,7 +74,7 @@ class SqlScheduleStore:
                 raise Conflict(f"you have {len(names)} schedules, the limit; delete one")
             tx.run(_INSERT, _row(schedule))
 
-        await self._write(apply)
+        await self._writer.write(apply)
         return schedule
 
     async def list(self, owner: User) -> Sequence[Schedule]:
@@ -102,7 +101,7 @@ class SqlScheduleStore:
             if tx.run(statement, values).rowcount == 0:
                 raise NotFound(f"no schedule {schedule_id[:64]}")
 
-        await self._write(apply)
+        await self._writer.write(apply)
 
     async def due(self, now_ms: int, limit: int) -> Sequence[Schedule]:
         """Return schedules whose time has come."""
@@ -119,16 +118,11 @@ class SqlScheduleStore:
         def apply(tx: Transaction) -> None:
             tx.run(_FIRED, values)
 
-        await self._write(apply)
+        await self._writer.write(apply)
 
     async def _read(self, statement: str, values: tuple[Any, ...]) -> Sequence[Schedule]:
         rows = await self._readers.run(lambda connection: connection.exec_driver_sql(statement, values).all())
         return [_schedule(row) for row in rows]
-
-    async def _write(self, apply: Callable[[Transaction], T]) -> T:
-        reply: LoopReply[T] = LoopReply()
-        self._writer.submit(Call(apply, reply.deliver, on_loop=True))
-        return await reply.wait()
 
 
 def _row(schedule: Schedule) -> tuple[Any, ...]:

@@ -19,10 +19,9 @@ from runwire.errors import NotFound, RunIdTaken
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.run_store import parse_mark
 from runwire.persistence.transaction import Transaction
-from runwire.persistence.writer import Call, LogWriter
+from runwire.persistence.writer import LogWriter
 from runwire.runs.record import NewRun
 from runwire.runs.state import RunStatus, Verdict
-from runwire.threads import LoopReply
 
 _LINK = "run_id, name, task_id, task_version, configuration, suite_run_id, position"
 _INSERT_LINK = f"INSERT INTO test_runs ({_LINK}) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -87,9 +86,7 @@ class SqlTestRunStore:
 
     async def _write(self, apply: Callable[[Transaction], T]) -> T:
         self._writer.refuse_if_stalled()
-        reply: LoopReply[T] = LoopReply()
-        self._writer.submit(Call(apply, reply.deliver, on_loop=True))
-        return await reply.wait()
+        return await self._writer.write(apply)
 
     async def links(self, run_ids: Sequence[str], actor: User) -> Mapping[str, TaskLink]:
         """Return what the actor's runs carry out."""

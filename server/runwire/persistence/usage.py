@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,9 +13,8 @@ from runwire.clock import Clock
 from runwire.contracts.usage import UsageReport
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.transaction import Transaction
-from runwire.persistence.writer import Call, LogWriter
+from runwire.persistence.writer import LogWriter
 from runwire.runs.usage import Budget, Period, Used, check_budget, day_of, period_at
-from runwire.threads import LoopReply
 
 _SUM = (
     "SELECT coalesce(sum(runs), 0), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),"
@@ -106,9 +104,4 @@ class SqlUsageStore:
                 tx.run(_SET, (user_id, budget.tokens, budget.cost_micros))
                 self._gate.own_budgets_changed()
 
-        await self._write(apply)
-
-    async def _write(self, apply: Callable[[Transaction], Any]) -> None:
-        reply: LoopReply[Any] = LoopReply()
-        self._writer.submit(Call(apply, reply.deliver, on_loop=True))
-        await reply.wait()
+        await self._writer.write(apply)

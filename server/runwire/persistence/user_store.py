@@ -15,8 +15,7 @@ from runwire.contracts.actors import User
 from runwire.ids import new_id, new_secret
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.transaction import Transaction
-from runwire.persistence.writer import Call, LogWriter
-from runwire.threads import LoopReply
+from runwire.persistence.writer import LogWriter
 
 TOKEN_PREFIX = "rw_"
 SESSION_PREFIX = "rws_"
@@ -88,6 +87,4 @@ class SqlUserStore:
         def apply(tx: Transaction) -> None:
             tx.run(statement, values)
 
-        reply: LoopReply[None] = LoopReply()
-        self._writer.submit(Call(apply, reply.deliver, on_loop=True))
-        await reply.wait()
+        await self._writer.write(apply)

@@ -19,10 +19,9 @@ from runwire.ids import new_id
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.run_store import parse_mark
 from runwire.persistence.transaction import Transaction
-from runwire.persistence.writer import Call, LogWriter
+from runwire.persistence.writer import LogWriter
 from runwire.protocol.webhooks import AddWebhook, new_webhook_secret
 from runwire.runs.record import RunRecord
-from runwire.threads import LoopReply
 
 T = TypeVar("T")
 RecordOf = Callable[[sa.Connection, str], RunRecord | None]
@@ -96,7 +95,7 @@ class SqlWebhookStore:
             tx.receivers.some = True
             tx.run(_INSERT, (*facts, secret))
 
-        await self._write(apply)
+        await self._writer.write(apply)
         return webhook, secret
 
     async def list(self, owner: User) -> Sequence[Webhook]:
@@ -113,7 +112,7 @@ class SqlWebhookStore:
             tx.run(_DELETE, (webhook_id,))
             tx.run(_DELETE_DELIVERIES, (webhook_id,))
 
-        await self._write(apply)
+        await self._writer.write(apply)
 
     async def deliveries(self, owner: User, webhook_id: str, *, limit: int, before: str | None) -> DeliveryPage:
         """Return a page of a webhook's deliveries."""
@@ -151,12 +150,7 @@ class SqlWebhookStore:
                 done_ms = None if one.status is DeliveryStatus.PENDING else tx.now_ms
                 tx.run(_ATTEMPTED, (one.status.value, one.next_ms, one.answer, one.error, done_ms, one.delivery_id))
 
-        await self._write(apply)
-
-    async def _write(self, apply: Callable[[Transaction], T]) -> T:
-        reply: LoopReply[T] = LoopReply()
-        self._writer.submit(Call(apply, reply.deliver, on_loop=True))
-        return await reply.wait()
+        await self._writer.write(apply)
 
 
 def _encoded(names: tuple[str, ...] | None) -> str | None:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -29,9 +29,10 @@ from runwire.persistence.seats import follow_parents
 from runwire.persistence.transaction import Head, Transaction
 from runwire.persistence.writer_counts import WriterCounts, queue_waits_ms
 from runwire.runs.state import ACTIVE
-from runwire.threads import OwnedThread, WorkQueue
+from runwire.threads import LoopReply, OwnedThread, WorkQueue
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 ITEMS_PER_COMMIT = 512
 """Most items of work in one commit; with 256 events waiting for each of a few runs, a commit stays below some 10 ms."""
@@ -137,6 +138,14 @@ class LogWriter:
     def last_seqs(self) -> dict[str, int]:
         """Return the last committed ``seq`` of every run that is held here; any thread."""
         return {run_id: head.last_seq for run_id, head in self._heads.copy().items()}
+
+    async def write(self, apply: Callable[[Transaction], T]) -> T:
+        """Return what ``apply`` returns, once it is committed; on the server's loop. Raises what ``apply`` raises, and
+        StorageUnavailable.
+        """
+        reply: LoopReply[T] = LoopReply()
+        self.submit(Call(apply, reply.deliver, on_loop=True))
+        return await reply.wait()
 
     def submit(self, work: Work) -> None:
         """Add work; any thread, never blocks. Bounded by the callers: appenders have a window, requests a limit."""
