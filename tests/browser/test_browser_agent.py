@@ -10,7 +10,7 @@ from runwire.agents.browser_test import BrowserTestAgent
 from runwire.browser.host import BrowserHost
 from runwire.contracts.agent import AgentResult
 from runwire.runs.state import Verdict
-from runwire.testing.browser import RecordingContext
+from runwire.testing.context import RecordingContext
 from tests.browser.conftest import EXAMPLES
 
 pytestmark = pytest.mark.timeout(30)

@@ -20,7 +20,7 @@ from runwire.contracts.agent import AgentFailure
 from runwire.contracts.browser import BrowserConfig
 from runwire.errors import BrowserLost
 from runwire.protocol.steps.grammar import parse_step
-from runwire.testing.browser import RecordingContext
+from runwire.testing.context import RecordingContext
 from tests.browser.conftest import MakeHost, eventually
 
 pytestmark = pytest.mark.timeout(60)

@@ -10,7 +10,7 @@ import pytest
 from runwire.agents.browser_test import BrowserTestAgent
 from runwire.browser.secrets import HttpSecret
 from runwire.runs.state import Verdict
-from runwire.testing.browser import RecordingContext
+from runwire.testing.context import RecordingContext
 from tests.browser.conftest import MakeHost
 
 pytestmark = pytest.mark.timeout(30)

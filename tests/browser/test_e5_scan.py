@@ -13,7 +13,7 @@ from runwire.agents.scan import ScanAgent
 from runwire.browser.host import BrowserHost
 from runwire.contracts.agent import AgentResult
 from runwire.runs.state import Verdict
-from runwire.testing.browser import RecordingContext
+from runwire.testing.context import RecordingContext
 from tests.browser.conftest import EXAMPLES
 
 pytestmark = pytest.mark.timeout(30)

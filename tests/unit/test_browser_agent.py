@@ -14,7 +14,8 @@ from runwire.errors import BrowserLost, BrowserTimeout, InvalidInput, StorageUna
 from runwire.protocol.steps import actions as do
 from runwire.protocol.steps.target import Target
 from runwire.runs.state import Verdict
-from runwire.testing.browser import RecordingContext, ScriptedHandle, ScriptedPool
+from runwire.testing.context import RecordingContext
+from runwire.testing.pool import ScriptedHandle, ScriptedPool
 
 THREE = ['Click "A"', 'Verify text "B"', "Take screenshot"]
 NOT_FOUND: dict[do.Action, Exception] = {

@@ -16,7 +16,8 @@ from runwire.persistence.traversals import folder_name
 from runwire.protocol.steps import actions as do
 from runwire.protocol.steps.grammar import parse_step
 from runwire.protocol.traversal import Traversal, action_facts
-from runwire.testing.browser import RecordingContext, ScriptedPool
+from runwire.testing.context import RecordingContext
+from runwire.testing.pool import ScriptedPool
 
 THREE = ['Click "A"', 'Verify text "B"', "Take screenshot"]
 

@@ -16,7 +16,8 @@ from runwire.protocol.steps.grammar import parse_step
 from runwire.protocol.steps.recorded import action_of, parse_replay
 from runwire.protocol.steps.target import Target
 from runwire.protocol.traversal import action_facts
-from runwire.testing.browser import RecordingContext, ScriptedHandle, ScriptedPool
+from runwire.testing.context import RecordingContext
+from runwire.testing.pool import ScriptedHandle, ScriptedPool
 
 SENTENCES = [
     'Open "/a"', "Go back", 'Click "A"', 'Double-click 2nd button "A" in "B"', 'Fill "A" with "${x}"', 'Press "Enter"',

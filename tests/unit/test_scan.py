@@ -11,7 +11,8 @@ from runwire.agents.scan.findings import Item, judged
 from runwire.agents.scan.request import Judge, Span, parse_scan
 from runwire.contracts.agent import AgentFailure
 from runwire.errors import InvalidInput
-from runwire.testing.browser import RecordingContext, ScriptedPool
+from runwire.testing.context import RecordingContext
+from runwire.testing.pool import ScriptedPool
 
 GOOD: dict[str, Any] = {"url": "/a", "item": "li", "fields": {"name": "b", "price": "i"}}
 

@@ -1,0 +1,119 @@
+"""A double for the browsers that an agent is given. Floor 9; runs on the loop of the test.
+
+:class:`ScriptedPool` fills the outer contract: its pages do what they are told and note it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from runwire.contracts.browser import BrowserConfig, BrowserLease, Extraction, PageHandle, Recording
+from runwire.errors import BrowserUnavailable
+from runwire.protocol.steps.actions import Action, Remember
+from runwire.testing.browser import PNG
+
+
+@dataclass(eq=False)
+class ScriptedPool:
+    """Fills BrowserPool for an agent under test. ``answers`` maps an action to what performing it raises."""
+
+    answers: Mapping[Action, Exception] = field(default_factory=dict)
+    sample_origin: str | None = "http://samples.test"
+    unavailable: str | None = None
+    full: str | None = None
+    pages: list[PageHandle] = field(default_factory=list)
+    open: Counter[str] = field(default_factory=Counter)
+    configs: list[BrowserConfig] = field(default_factory=list)
+
+    def unavailable_reason(self) -> str | None:
+        """Return what the script says."""
+        return self.unavailable
+
+    def full_reason(self) -> str | None:
+        """Return what the script says."""
+        return self.full
+
+    def handle(self) -> PageHandle:
+        """Return the handle that the next page is; a subclass may give another."""
+        return ScriptedHandle(self.answers)
+
+    @asynccontextmanager
+    async def lease(
+        self, run_id: str, config: BrowserConfig, *, limit: asyncio.Timeout | None = None
+    ) -> AsyncIterator[BrowserLease]:
+        """Lend a scripted context."""
+        if self.unavailable is not None:
+            raise BrowserUnavailable(self.unavailable)
+        self.open["lease"] += 1
+        self.configs.append(config)
+        try:
+            yield _ScriptedLease(self)
+        finally:
+            self.open["lease"] -= 1
+
+
+@dataclass(eq=False)
+class _ScriptedLease:
+    pool: ScriptedPool
+
+    async def record(self) -> None:
+        """Do nothing."""
+
+    async def recorded(self) -> Recording:
+        """Return a line of each."""
+        return Recording(b'{"type":"log"}\n', b'{"status":200}\n')
+
+    @asynccontextmanager
+    async def page(self) -> AsyncIterator[PageHandle]:
+        """Open a scripted page."""
+        handle = self.pool.handle()
+        self.pool.pages.append(handle)
+        self.pool.open["page"] += 1
+        try:
+            yield handle
+        finally:
+            self.pool.open["page"] -= 1
+
+
+@dataclass(eq=False)
+class ScriptedHandle:
+    """Fills PageHandle; ``log`` holds addresses and actions in the order in which they came."""
+
+    answers: Mapping[Action, Exception]
+    log: list[str | Action] = field(default_factory=list)
+
+    async def goto(self, url: str, *, timeout_s: float) -> int:
+        """Note the address."""
+        self.log.append(url)
+        return 200
+
+    async def perform(self, action: Action, *, timeout_s: float) -> str | None:
+        """Note the action, or raise what the script says; a ``Remember`` reads ``remembered``."""
+        self.log.append(action)
+        if action in self.answers:
+            raise self.answers[action]
+        return "remembered" if isinstance(action, Remember) else None
+
+    async def title(self, *, timeout_s: float = 5.0) -> str:
+        """Return a title."""
+        return "Scripted page"
+
+    async def url(self, *, timeout_s: float = 5.0) -> str:
+        """Return the last address."""
+        return next((entry for entry in reversed(self.log) if isinstance(entry, str)), "about:blank")
+
+    async def text(self, *, timeout_s: float = 5.0) -> str:
+        """Return some text."""
+        return "Scripted text"
+
+    async def screenshot(self, *, timeout_s: float = 5.0) -> bytes:
+        """Return a picture."""
+        return PNG
+
+    async def extract(self, what: Extraction, *, timeout_s: float) -> list[dict[str, str]]:
+        """Return no item; a subclass may have some."""
+        return []
