@@ -18,6 +18,8 @@ COMMANDS = {
     "serve": "serve",
     "run": "run",
     "retry": "retry",
+    "tests": "tests",
+    "browser-configs": "browser_configs",
     "suite": "suite",
     "replay": "replay",
     "top": "top",

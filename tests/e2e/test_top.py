@@ -90,7 +90,7 @@ def test_a_terminal_is_refreshed_until_ctrl_c_and_left_as_it_was(busy: ServerPro
 def test_what_stands_in_the_way_is_said(busy: ServerProcess, tmp_path: Path) -> None:
     user = new_token(busy.data, "ann")
     for arguments, said in (
-        (("top", "--once", "--data", str(tmp_path)), "no token"),
+        (("top", "--once", "--data", str(tmp_path)), "start one with"),
         (("top", "--once", "--server", busy.origin, "--token", user), "admin's token"),
         (("top", "--once", "--server", busy.origin, "--token", "wrong"), "token"),
         (

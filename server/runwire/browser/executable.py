@@ -1,7 +1,8 @@
 """Finds Chromium. Floor 4; any thread; looks at files only, starts nothing.
 
 Order: the setting, Playwright's own download, the system's headless shell (the raw binary, not its wrapper script: a
-shell in between breaks killing by process group and costs a start), a system Chromium.
+shell in between breaks killing by process group and costs a start), a system Chromium. A window needs a whole browser,
+and a display that it can stand on.
 """
 
 from __future__ import annotations
@@ -24,29 +25,38 @@ SYSTEM_BROWSERS = (
 _OWN_NAMES = ("chrome-headless-shell", "headless_shell")
 
 
-def find_executable(setting: str) -> Path | None:
+def find_executable(setting: str, *, headless: bool = True) -> Path | None:
     """Return the Chromium to launch, or None. A ``setting`` that names no executable file finds nothing."""
     if setting:
-        return _executable(Path(setting))
-    system = (Path(name) for name in (*SYSTEM_SHELLS, *SYSTEM_BROWSERS))
-    return next((found for path in (*_playwright_shells(), *system) if (found := _executable(path))), None)
+        found = _executable(Path(setting))
+        has_window = found is not None and "headless" not in found.name  # as every build of the shell is called
+        return found if headless or has_window else None
+    own = _playwright_shells() if headless else _playwright_browsers()
+    system = (Path(name) for name in ((*SYSTEM_SHELLS, *SYSTEM_BROWSERS) if headless else SYSTEM_BROWSERS))
+    return next((found for path in (*own, *system) if (found := _executable(path))), None)
 
 
-def why_unavailable(setting: str) -> str | None:
+def why_unavailable(setting: str, *, headless: bool = True) -> str | None:
     """Return why no browser can be started here and the one command that mends it, or None."""
     if find_spec("playwright") is None:
         return "Playwright is not installed; run: pip install 'runwire[browser]'"
-    if find_executable(setting) is not None:
+    if not headless and not os.environ.get("DISPLAY"):
+        return "a browser with a window needs a display, and DISPLAY is not set; run it headless, or under: xvfb-run"
+    if find_executable(setting, headless=headless) is not None:
         return None
+    if setting and _executable(Path(setting)) is not None:
+        return f"the browser_executable {setting!r} has no window; name a whole Chromium in its place"
     if setting:
         return f"the browser_executable {setting!r} is no executable file; correct the setting"
-    return f"no Chromium was found; run: {_mend()}"
+    if headless:
+        return f"no Chromium was found; run: {_mend('chromium-headless-shell', '--only-shell chromium')}"
+    return f"no Chromium that can show a window was found; run: {_mend('chromium', 'chromium')}"
 
 
-def _mend() -> str:
+def _mend(package: str, download: str) -> str:
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        return "apt-get install -y chromium-headless-shell"
-    return f"{sys.executable} -m playwright install --only-shell chromium"
+        return f"apt-get install -y {package}"
+    return f"{sys.executable} -m playwright install {download}"
 
 
 def _executable(path: Path) -> Path | None:
@@ -55,6 +65,16 @@ def _executable(path: Path) -> Path | None:
 
 def _playwright_shells() -> Iterator[Path]:
     """Yield the headless shells that Playwright has downloaded for its own version."""
+    for name in _OWN_NAMES:
+        yield from _downloads("chromium-headless-shell", f"chromium_headless_shell-{{revision}}/*/{name}")
+
+
+def _playwright_browsers() -> Iterator[Path]:
+    """Yield the whole browsers that it has downloaded."""
+    yield from _downloads("chromium", "chromium-{revision}/*/chrome")
+
+
+def _downloads(kind: str, pattern: str) -> Iterator[Path]:
     spec = find_spec("playwright")
     if spec is None or spec.origin is None:
         return
@@ -63,8 +83,7 @@ def _playwright_shells() -> Iterator[Path]:
     root = package / ".local-browsers" if folder == "0" else Path(folder or Path.home() / ".cache" / "ms-playwright")
     try:
         listed = json.loads((package / "browsers.json").read_bytes())["browsers"]
-        revision = next(item["revision"] for item in listed if item["name"] == "chromium-headless-shell")
+        revision = next(item["revision"] for item in listed if item["name"] == kind)
     except (OSError, ValueError, KeyError, StopIteration):  # another layout of the package: then it has no download
         return
-    for name in _OWN_NAMES:
-        yield from sorted(root.glob(f"chromium_headless_shell-{revision}/*/{name}"))
+    yield from sorted(root.glob(pattern.format(revision=revision)))

@@ -68,7 +68,9 @@ class BrowserHost:
 
     def unavailable_reason(self) -> str | None:
         """Return why no browser can be had here, with the one command that mends it, or None. Looks at files only."""
-        return None if self._start_driver is not None else why_unavailable(self._settings.executable)
+        if self._start_driver is not None:
+            return None
+        return why_unavailable(self._settings.executable, headless=self._settings.headless)
 
     def full_reason(self) -> str | None:
         """Return why one more browser run should stay queued for now, or None. Takes well under a millisecond."""
@@ -187,7 +189,7 @@ class BrowserHost:
     def _start(self) -> tuple[HostThread, ContextPool]:
         if (reason := self.unavailable_reason()) is not None:
             raise BrowserUnavailable(reason)
-        executable = find_executable(self._settings.executable)
+        executable = find_executable(self._settings.executable, headless=self._settings.headless)
         start_driver = self._start_driver or _start_playwright
         thread = HostThread("runwire-browsers")
         thread.start()

@@ -58,3 +58,15 @@ def read_test(path: Path) -> str:
         raise InvalidInput(f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"is no UTF-8 text: byte {error.start}") from error
+
+
+def sound_test(path: Path) -> str:
+    """Return a test's text. Raises InvalidInput with the file and the place, such as ``step 3: no target given``."""
+    from runwire.protocol.steps.testfile import parse_test
+
+    try:
+        text = read_test(path)
+        parse_test(text)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error.message}") from error
+    return text

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,9 +28,11 @@ class Door:
     token: str
 
 
-def add_door(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that name a running server."""
+def add_door(parser: argparse.ArgumentParser, *, anywhere: bool = False) -> None:
+    """Add the flags that name a running server; ``anywhere``: or a server in this process, if nobody uses the data."""
     parser.add_argument("--server", metavar="URL", help="talk to this server; default: the one that uses --data")
+    if anywhere:
+        parser.add_argument("--embedded", action="store_true", help="do it in this process, without a running server")
     parser.add_argument("--token", metavar="T", help="token for the server; default: the data folder's own")
     parser.add_argument("--config", metavar="FILE", help="TOML file with settings [RUNWIRE_CONFIG]")
     add_settings(parser, frozenset({"data"}))
@@ -62,20 +64,39 @@ def add_any_door(parser: argparse.ArgumentParser) -> None:
 
 
 def run_settings(arguments: argparse.Namespace) -> Settings:
-    """Return the settings of a command that may execute by itself. Raises ConfigurationError."""
-    if arguments.headed:
-        arguments.browser_headless = False
-    return settings_from(arguments)
+    """Return the settings of a command that may execute by itself.
+
+    Raises:
+        ConfigurationError: a flag is wrong, or a window was asked for and there is no display or browser for it.
+    """
+    if not arguments.headed:
+        return settings_from(arguments)
+    from runwire.browser.executable import why_unavailable
+
+    arguments.browser_headless = False
+    settings = settings_from(arguments)
+    if _means_running(arguments, settings):
+        raise ConfigurationError(
+            "--headed shows the browser of this process, not a server's: add --embedded and a --data that no server uses"
+        )
+    if (reason := why_unavailable(settings.browser_executable, headless=False)) is not None:
+        raise ConfigurationError(f"--headed: {reason}")
+    return settings
+
+
+def _means_running(arguments: argparse.Namespace, settings: Settings) -> bool:
+    """Return whether the flags mean a server that runs already. Raises ConfigurationError."""
+    from runwire.persistence import data_folder
+
+    if arguments.server and arguments.embedded:
+        raise ConfigurationError("--server and --embedded exclude each other")
+    return bool(arguments.server) or (not arguments.embedded and data_folder.is_owned(settings.data_path))
 
 
 @asynccontextmanager
 async def open_door(arguments: argparse.Namespace, settings: Settings) -> AsyncIterator[Door]:
     """Give the server to use: the named one, the one that owns the data folder, or one in this process."""
-    from runwire.persistence import data_folder
-
-    if arguments.server and arguments.embedded:
-        raise ConfigurationError("--server and --embedded exclude each other")
-    if arguments.server or (not arguments.embedded and data_folder.is_owned(settings.data_path)):
+    if _means_running(arguments, settings):
         yield running_server(arguments, settings)
     else:
         ensure_database(settings.data_path)
@@ -87,15 +108,33 @@ async def open_door(arguments: argparse.Namespace, settings: Settings) -> AsyncI
 
 def talk(arguments: argparse.Namespace, work: Callable[[AsyncRunwire], Awaitable[None]]) -> int:
     """Do ``work`` with a client of the running server; a refusal is one line on standard error and exit code 2."""
+    return _talk(arguments, work, lambda settings: nullcontext(running_server(arguments, settings)))
+
+
+def talk_anywhere(arguments: argparse.Namespace, work: Callable[[AsyncRunwire], Awaitable[None]]) -> int:
+    """The same for flags of ``add_door(…, anywhere=True)``: with a server in this process if ``--embedded`` asks."""
+    if not arguments.embedded:
+        return talk(arguments, work)
+    from runwire.telemetry.logs import configure_logs
+
+    configure_logs("error", "console")
+    return _talk(arguments, work, lambda settings: open_door(arguments, settings))
+
+
+def _talk(
+    arguments: argparse.Namespace,
+    work: Callable[[AsyncRunwire], Awaitable[None]],
+    door_of: Callable[[Settings], AbstractAsyncContextManager[Door]],
+) -> int:
     try:
         import runwire_client
     except ImportError as error:
         raise ConfigurationError(f"this command needs {error.name}: pip install 'runwire[cli]'") from error
 
-    door = running_server(arguments, settings_from(arguments))
+    settings = settings_from(arguments)
 
     async def with_client() -> None:
-        async with runwire_client.AsyncRunwire(door.url, door.token) as client:
+        async with door_of(settings) as door, runwire_client.AsyncRunwire(door.url, door.token) as client:
             await work(client)
 
     try:
@@ -108,8 +147,8 @@ def talk(arguments: argparse.Namespace, work: Callable[[AsyncRunwire], Awaitable
 
 def running_server(arguments: argparse.Namespace, settings: Settings) -> Door:
     """Return the server that the flags name, else the one that uses the data folder. Raises ConfigurationError."""
-    token = arguments.token or _stored_token(settings)
-    return Door(arguments.server or _stored_address(settings), token)
+    address = arguments.server or _stored_address(settings)
+    return Door(address, arguments.token or _stored_token(settings))
 
 
 def _stored_token(settings: Settings) -> str:

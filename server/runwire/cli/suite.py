@@ -8,13 +8,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import Iterable
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runwire.cli.check import sound_test
 from runwire.cli.door import RUN_SETTINGS, add_any_door, open_door, run_settings
 from runwire.cli.interrupts import Interrupts
+from runwire.cli.reports import add_reports, write_reports
 from runwire.cli.serve import add_settings, leave
 from runwire.errors import ConfigurationError, InvalidInput
 from runwire.settings import Settings
@@ -34,17 +36,20 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     running = actions.add_parser(
         "run",
         help="run tests together and watch them",
-        description="Run browser tests together: files, every test of a folder, or a saved suite. Exit code: 0 all "
-        "passed, 1 one did not, 2 could not start or follow, 130 cancelled. Ctrl-C cancels, a second Ctrl-C leaves.",
+        description="Run browser tests together: files, every test of a folder, saved tests, or a saved suite. Exit "
+        "code: 0 all passed, 1 one did not, 2 could not start or follow, 130 cancelled. Ctrl-C cancels, a second "
+        "Ctrl-C leaves.",
     )
     running.add_argument("paths", metavar="FILE|FOLDER", nargs="*", type=Path)
+    running.add_argument(
+        "--task", metavar="TASK_ID", action="append", default=[], help="run this saved test too; may be repeated"
+    )
     running.add_argument("--saved", metavar="SUITE_ID", help="run this saved suite in place of files")
     running.add_argument("--name", help="what the report is called; default: the folder's or first file's name")
     running.add_argument(
         "--browser-config", metavar="ID", action="append", default=[], help="run each test with it; may be repeated"
     )
-    running.add_argument("--junit", metavar="FILE", type=Path, help="write the report as JUnit XML")
-    running.add_argument("--html", metavar="FILE", type=Path, help="write the report as one HTML page with screenshots")
+    add_reports(running)
     running.add_argument("--priority", choices=("high", "normal", "low"), default="normal")
     add_any_door(running)
     running.add_argument("--config", metavar="FILE", help="TOML file with settings [RUNWIRE_CONFIG]")
@@ -60,9 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigurationError(f"`runwire suite run` needs {error.name}: pip install 'runwire[cli]'") from error
     from runwire.telemetry.logs import configure_logs
 
-    if bool(arguments.paths) == (arguments.saved is not None):
-        raise InvalidInput("give either files or folders with tests, or --saved SUITE_ID")
-    tests = [_checked(path) for path in _files(arguments.paths)]
+    if bool(arguments.paths or arguments.task) == (arguments.saved is not None):
+        raise InvalidInput("give either files or folders with tests and --task TASK_ID, or --saved SUITE_ID")
+    tests = [sound_test(path) for path in _files(arguments.paths)]
     settings = run_settings(arguments)
     configure_logs("error" if arguments.log_level is None else settings.log_level, settings.log_format)
     try:
@@ -88,19 +93,6 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _checked(path: Path) -> str:
-    """Return a test's text. Raises InvalidInput with the file and the place, such as ``step 3: no target given``."""
-    from runwire.cli.check import read_test
-    from runwire.protocol.steps.testfile import parse_test
-
-    try:
-        text = read_test(path)
-        parse_test(text)
-    except InvalidInput as error:
-        raise InvalidInput(f"{path}: {error.message}") from error
-    return text
-
-
 async def _run(arguments: argparse.Namespace, settings: Settings, tests: list[str]) -> int:
     from runwire_client import AsyncRunwire
 
@@ -113,10 +105,7 @@ async def _run(arguments: argparse.Namespace, settings: Settings, tests: list[st
                 async for member in members:
                     await _show(client, member)
         ended = await client.suites.get_run(started.id)
-        if arguments.junit is not None:
-            await _write(arguments.junit, client.suites.report(ended.id, "xml"))
-        if arguments.html is not None:
-            await _write(arguments.html, client.suites.report(ended.id, "html"))
+        await write_reports(arguments, lambda format: client.suites.report(ended.id, format))
     _conclude(ended)
     if interrupts.asked:
         return CANCELLED
@@ -126,8 +115,8 @@ async def _run(arguments: argparse.Namespace, settings: Settings, tests: list[st
 async def _start(client: AsyncRunwire, arguments: argparse.Namespace, tests: list[str]) -> SuiteRun:
     if arguments.saved is not None:
         return await client.suites.run(arguments.saved, priority=arguments.priority)
-    name = arguments.name or arguments.paths[0].resolve().stem
-    given = [{"test": text} for text in tests]
+    name = arguments.name or (arguments.paths[0].resolve().stem if arguments.paths else arguments.task[0])
+    given = [{"test": text} for text in tests] + [{"task": task_id} for task_id in arguments.task]
     return await client.suites.start(name, given, arguments.browser_config, priority=arguments.priority)
 
 
@@ -144,21 +133,6 @@ async def _show(client: AsyncRunwire, member: SuiteMember) -> None:
             reasons.insert(0, f"{run.error.code}: {run.error.message}")
         for reason in reasons[:3]:
             print(f"    {_plain(reason)}", flush=True)
-
-
-async def _write(path: Path, pieces: AsyncGenerator[bytes, None]) -> None:
-    """Write a report; what is there before stays until the new one is whole. Raises ConfigurationError."""
-    temporary = path.with_name(path.name + ".part")
-    try:
-        with temporary.open("wb") as file:
-            async with aclosing(pieces):
-                async for piece in pieces:
-                    file.write(piece)
-        temporary.replace(path)
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _conclude(ended: SuiteRun) -> None:

@@ -16,7 +16,7 @@ DEFAULT_URL: Final = "http://127.0.0.1:8700"
 URL_VARIABLE: Final = "RUNWIRE_URL"
 
 _RUN_ID: Final = re.compile(r"[a-z0-9]{8,64}\Z")
-_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _SOCKET_SCHEMES: Final = {"http": "ws", "https": "wss"}
 
 
@@ -83,5 +83,5 @@ class Address:
 def checked_id(value: str, what: str) -> str:
     """Return an id that may stand in a path. Raises InvalidInput that names ``what`` it is not."""
     if not _PLAIN_ID.fullmatch(value):
-        raise InvalidInput(f"{value!r} is no {what}")
+        raise InvalidInput(f"{value!r} is no {what}: letters, digits, - and _ make one")
     return value

@@ -175,8 +175,8 @@ class Tests:
         Raises:
             NotFound: there is no such test or configuration; OverCapacity: too many wait; RunIdTaken.
         """
-        config = checked_id(config_id or f"{task_id}_default", "browser configuration")
-        path = f"/test-runs/execute-configuration/{checked_id(task_id, 'test')}/{config}"
+        config = checked_id(config_id or f"{task_id}_default", "browser configuration id")
+        path = f"/test-runs/execute-configuration/{checked_id(task_id, 'test id')}/{config}"
         body = {"id": new_run_id() if run_id is None else checked_run_id(run_id), "priority": priority}
         return Fields(await self._http.call("POST", path, body=body), "test run").text("id")
 
@@ -265,8 +265,8 @@ def _read_step(value: object) -> TestStep:
 
 
 def _task_path(task_id: str) -> str:
-    return f"/v1/tasks/{checked_id(task_id, 'test')}"
+    return f"/v1/tasks/{checked_id(task_id, 'test id')}"
 
 
 def _config_path(config_id: str) -> str:
-    return f"/v1/browser-configs/{checked_id(config_id, 'browser configuration')}"
+    return f"/v1/browser-configs/{checked_id(config_id, 'browser configuration id')}"

@@ -233,7 +233,7 @@ def _suite(name: str, tests: Sequence[Mapping[str, Any]], configurations: Sequen
 
 
 def _path(suite_id: str) -> str:
-    return f"/v1/suites/{checked_id(suite_id, 'suite')}"
+    return f"/v1/suites/{checked_id(suite_id, 'suite id')}"
 
 
 def _run_path(suite_run_id: str) -> str:
