@@ -40,21 +40,33 @@ def write(folder: Path, name: str, test: Any) -> Path:
     return file
 
 
-def test_d4_a_saved_test_runs_from_the_command_line(server: ServerProcess, tmp_path: Path) -> None:
-    with Runwire(server.origin, server.token) as client:
-        client.tests.create(SHOP, task_id="tour")
-        client.browser_configs.create({"device": "Pixel 8"}, config_id="pixel")
-        client.tests.create(WRONG_PRICE, task_id="wrong")
-        data = f"--data={server.data}"
-        passed = runwire(tmp_path, "run", "--task", "tour", "--config", "pixel", data)
-        failed = runwire(tmp_path, "run", "--task", "wrong", data)
-        (run,) = client.tests.runs("tour")
-        steps = client.tests.run(run.id).steps
+def test_d4_a_test_is_saved_run_and_reported_from_the_command_line(server: ServerProcess, tmp_path: Path) -> None:
+    data = f"--data={server.data}"
+    tests = write(tmp_path, "tour.json", SHOP), write(tmp_path, "wrong.json", WRONG_PRICE)
+    assert runwire(tmp_path, "tests", "save", *(file.name for file in tests), data).returncode == 0
+    assert runwire(tmp_path, "browser-configs", "save", '{"device": "Pixel 8"}', "--id=pixel", data).returncode == 0
+    passed = runwire(tmp_path, "run", "--task", "tour", "--config", "pixel", data)
+    failed = runwire(tmp_path, "run", "--task", "wrong", data)
     assert (passed.returncode, failed.returncode) == (0, 1), passed.stderr + failed.stderr
     assert "3/3 passed" in passed.stdout
     assert "1/3 passed" in failed.stdout
-    assert (run.browser_config_id, run.verdict) == ("pixel", "passed")
+    line = runwire(tmp_path, "tests", "runs", "tour", data).stdout.split()
+    assert line[3:] == ["passed", "tour", "pixel"]
+    assert runwire(tmp_path, "tests", "report", line[2], "--junit=one.xml", "--html=one.html", data).returncode == 0
+    assert Xml.parse(tmp_path / "one.xml").getroot().get("failures") == "0"
+    assert "data:image/png;base64," in (tmp_path / "one.html").read_text(encoding="utf-8")
+    with Runwire(server.origin, server.token) as client:
+        steps = client.tests.run(line[2]).steps
     assert [step.status for step in steps] == ["PASSED"] * 3
+
+
+def test_d4_saved_tests_run_together(server: ServerProcess, tmp_path: Path) -> None:
+    data = f"--data={server.data}"
+    assert runwire(tmp_path, "tests", "save", write(tmp_path, "one.json", SHOP).name, data).returncode == 0
+    together = ("--task=one", "--task=one", "--browser-config=one_default", "--junit=out.xml")
+    done = runwire(tmp_path, "suite", "run", *together, data)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "2/2 passed"), done.stderr
+    assert Xml.parse(tmp_path / "out.xml").getroot().get("tests") == "2"
 
 
 def test_d4_a_folder_of_tests_runs_with_one_report(server: ServerProcess, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_nothing_is_saved_unless_every_file_is_sound(process: ServerProcess, fol
         (("browser-configs", "save", '{"device": "Abacus"}', "--id=x"), '"Abacus" is no known device'),
         (("browser-configs", "save", '{"device": "Pixel 8"}'), "--id ID is needed"),
         (("browser-configs", "save", "pixel"), "an object of options"),
-        (("run", "--task=tour", "--headed"), "--headed shows the browser of this process"),
+        (("run", "--task=tour", "--headed"), "--headed shows this process's own browser"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_exit_code_2(

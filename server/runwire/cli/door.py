@@ -77,7 +77,7 @@ def run_settings(arguments: argparse.Namespace) -> Settings:
     settings = settings_from(arguments)
     if _means_running(arguments, settings):
         raise ConfigurationError(
-            "--headed shows the browser of this process, not a server's: add --embedded and a --data that no server uses"
+            "--headed shows this process's own browser, not a server's: add --embedded and a --data that no server uses"
         )
     if (reason := why_unavailable(settings.browser_executable, headless=False)) is not None:
         raise ConfigurationError(f"--headed: {reason}")
