@@ -31,10 +31,16 @@ parsed out of the text. ``web/error_map.py`` alone turns a class into a status o
     │   ├── StorageUnavailable   the disk is full, read-only or locked
     │   ├── ConfigurationError   a setting is wrong
     │   ├── ServerStopping       the server drains; come back after its restart
-    │   └── BrowserError         the browser could not do what was asked
-    │       ├── BrowserUnavailable
-    │       ├── BrowserLost
-    │       └── BrowserTimeout
+    │   ├── BrowserError         the browser could not do what was asked
+    │   │   ├── BrowserUnavailable
+    │   │   ├── BrowserLost
+    │   │   └── BrowserTimeout
+    │   └── ModelError           the model did not answer as it should
+    │       ├── ModelUnavailable none is configured
+    │       ├── ModelRefused     it does not take the request
+    │       ├── ModelFailed      out of reach or busy for too long
+    │       ├── ModelTimeout
+    │       └── ModelNonsense    its answer is none
     └── InternalError            a defect of this program
         ├── ExecutionEngineFactoryError
         ├── StartupIncomplete
@@ -261,6 +267,44 @@ class BrowserTimeout(BrowserError):
     """A browser operation exceeded its time limit."""
 
     code = "browser_timeout"
+
+
+class ModelError(WorldError):
+    """The model did not answer as it should."""
+
+    code = "model_error"
+
+
+class ModelUnavailable(ModelError):
+    """No model is configured here; the message says what to set."""
+
+    code = "model_unavailable"
+    retryable = False
+
+
+class ModelRefused(ModelError):
+    """The model does not take the request: a wrong key, an unknown name, a conversation that is too long."""
+
+    code = "model_refused"
+    retryable = False
+
+
+class ModelFailed(ModelError):
+    """The model was out of reach, busy or broken, also when asked again."""
+
+    code = "model_failed"
+
+
+class ModelTimeout(ModelError):
+    """No answer came in time."""
+
+    code = "model_timeout"
+
+
+class ModelNonsense(ModelError):
+    """What the model said cannot be used, also when it was told so."""
+
+    code = "model_nonsense"
 
 
 class InternalError(RunwireError):

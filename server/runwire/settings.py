@@ -20,6 +20,8 @@ from msgspec import Meta
 from runwire.errors import ConfigurationError
 
 ENV_PREFIX = "RUNWIRE_"
+SECRET = frozenset({"model_api_key"})
+"""Settings that are shown nowhere."""
 
 Seconds = Annotated[float, Meta(ge=0.001, le=31_536_000)]
 Count = Annotated[int, Meta(ge=1)]
@@ -37,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         str, Meta(description="folder of the sample sites served at /samples/; empty: the packaged ones")
     ] = ""
     test_mode: Annotated[
-        bool, Meta(description="replace every model by the scripted one; no shipped agent has one yet")
+        bool, Meta(description="replace every model by a scripted one, which says what the question itself lays out")
     ] = False
 
     max_running: Annotated[Count, Meta(description="runs executed at once")] = 5
@@ -196,6 +198,38 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = ""
 
+    model_url: Annotated[
+        str,
+        Meta(
+            description="base address of an OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1; "
+            "empty: no model"
+        ),
+    ] = ""
+    model_name: Annotated[str, Meta(description="the model's name there")] = ""
+    model_api_key: Annotated[
+        str,
+        Meta(
+            description="its key; set it in the environment or a file that others cannot read: command lines are public"
+        ),
+    ] = ""
+    model_timeout_s: Annotated[
+        Seconds, Meta(description="time that one answer of the model may take, repeats included, seconds")
+    ] = 120.0
+    model_attempts: Annotated[
+        Count, Meta(description="requests for one answer while the model is busy or out of reach")
+    ] = 4
+    model_answer_tokens: Annotated[
+        int, Meta(ge=0, description="most tokens of one answer, as the model is told; 0: it is told nothing")
+    ] = 0
+    model_price_input: Annotated[float, Meta(ge=0, description="dollars for a million tokens that the model reads")] = (
+        0.0
+    )
+    model_price_output: Annotated[
+        float, Meta(ge=0, description="dollars for a million tokens that the model writes")
+    ] = 0.0
+    model_tokens_per_run: Annotated[Count, Meta(description="tokens that one run may use, both directions")] = 2_000_000
+    model_cost_per_run_usd: Annotated[float, Meta(ge=0, description="dollars that one run may use; 0: no limit")] = 0.0
+
     otel_endpoint: Annotated[
         str,
         Meta(
@@ -222,6 +256,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Literal["debug", "info", "warning", "error"], Meta(description="lowest level that is logged")
     ] = "info"
     log_format: Annotated[Literal["console", "json"], Meta(description="how log lines are written")] = "console"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return what may be shown: settings that land in a log bring no key with them."""
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name not in SECRET]
+
+    def __repr__(self) -> str:
+        """Return the settings without secrets."""
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
     @property
     def data_path(self) -> Path:
@@ -318,5 +360,6 @@ def _convert_one(name: str, value: Any, info: SettingInfo, source: str) -> Any:
     try:
         checked = msgspec.convert({name: value}, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{source}: {name}: {str(error).split(' - at')[0]} (got {value!r})") from error
+        got = "" if name in SECRET else f" (got {value!r})"
+        raise ConfigurationError(f"{source}: {name}: {str(error).split(' - at')[0]}{got}") from error
     return getattr(checked, name)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from runwire.cli.serve import add_settings, settings_from
+
+if TYPE_CHECKING:
+    from runwire.agents.registry import AgentSpec
+    from runwire.settings import Settings
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -16,11 +21,23 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print one line an agent: its name and what it does."""
+    """Print one line an agent: its name and what it does; below it why it cannot be run here, if so."""
     from runwire.wiring.core import load_registry
 
-    specs = list(load_registry(settings_from(arguments)))
+    settings = settings_from(arguments)
+    specs = list(load_registry(settings))
     width = max(len(spec.name) for spec in specs)
     for spec in specs:
         print(f"{spec.name:<{width}}  {spec.description}")
+        if (reason := _unavailable_reason(spec, settings)) is not None:
+            print(f"{'':<{width}}  unavailable: {reason}")
     return 0
+
+
+def _unavailable_reason(spec: AgentSpec, settings: Settings) -> str | None:
+    """Return why an agent could not be run with these settings, with what mends it, or None."""
+    from runwire.browser.executable import why_unavailable
+    from runwire.llm.support import ModelSupport
+
+    no_browser = why_unavailable(settings.browser_executable) if spec.needs_browser else None
+    return no_browser or (ModelSupport(settings).unavailable_reason() if spec.needs_model else None)

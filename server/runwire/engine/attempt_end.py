@@ -13,6 +13,7 @@ from runwire.contracts.run_store import RunStore
 from runwire.engine.cancellation import StopToken
 from runwire.engine.emitter import UserWebSocketEmitter
 from runwire.engine.outcome import outcome_of_error
+from runwire.engine.run_model import RunModel, with_usage
 from runwire.errors import InvalidInput
 from runwire.runs.record import ClaimedRun, Outcome
 from runwire.runs.state import RunStatus
@@ -29,19 +30,21 @@ class AttemptEnd:
         stop: StopToken,
         emitter: UserWebSocketEmitter,
         appender: RunAppender,
+        model: RunModel,
     ) -> None:
-        """``spec`` is None if the agent is no longer registered."""
+        """``spec`` is None if the agent is no longer registered; ``model`` knows what the attempt has used of it."""
         self._store = store
         self._spec = spec
         self._claimed = claimed
         self._stop = stop
         self._emitter = emitter
         self._appender = appender
+        self._model = model
 
     def __call__(self, outcome: Outcome) -> None:
         """Hand the outcome to the store. Raises nothing, whatever the agent has left."""
         claimed, policy = self._claimed, None if self._spec is None else self._spec.retry
-        outcome = self._judged(outcome)
+        outcome = with_usage(self._judged(outcome), self._model.used)
         if policy is not None and outcome.error is not None and outcome.error.retryable and self._stop.reason is None:
             delay_s = policy.delay_s(claimed.run_id, claimed.attempt)
             self._store.retry(claimed.run_id, claimed.fence, outcome, delay_s, self._appender)

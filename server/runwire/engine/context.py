@@ -14,6 +14,7 @@ from runwire.contracts.agent import Event
 from runwire.contracts.artifacts import Artifact, ArtifactSaver
 from runwire.contracts.browser import BrowserPool
 from runwire.contracts.files import FileFinder
+from runwire.contracts.model import ChatModel
 from runwire.contracts.traversals import TraversalSaver
 from runwire.engine.cancellation import StopToken
 from runwire.engine.children import BlockingChildRun, LiveChildRun, wish_for
@@ -44,6 +45,7 @@ class RunServices:
     traversals: TraversalSaver
     files: FileFinder
     browser: Callable[[], BrowserPool | None]
+    model: ChatModel
 
 
 class _Facts:
@@ -167,6 +169,11 @@ class LiveRunContext(LiveDialogue, _Facts):
                 "this server has no browser support; install it with: pip install 'runwire[browser]'"
             )
         return pool
+
+    @property
+    def model(self) -> ChatModel:
+        """The server's model, within the run's limits."""
+        return self._services.model
 
     async def emit(self, event: Event) -> None:
         """Append one AG-UI event; see the contract."""

@@ -23,6 +23,7 @@ from runwire.engine.family import AttemptFamily, FamilyServices
 from runwire.engine.forks import check_retry
 from runwire.engine.isolation.process_run import KILL_S, ProcessParts, isolated_instance
 from runwire.engine.questions import AttemptQuestions, QuestionServices
+from runwire.engine.run_model import RunModel
 from runwire.engine.runner import Assignment
 from runwire.errors import ExecutionEngineFactoryError, InvalidInput
 from runwire.ids import new_epoch_part, new_id
@@ -219,7 +220,9 @@ class UserExecutionEngine:
         processes = parts.processes if registry.isolation(claimed.agent) == "process" else None
         release = spec is not None and spec.release_while_waiting
         questions = AttemptQuestions(parts.questions, claimed, emitter, stop, release=release)
-        end = AttemptEnd(parts.store, spec, claimed, stop, emitter, appender)
+        model = RunModel(parts.services.model, limits)
+        services = replace(parts.services, model=model)
+        end = AttemptEnd(parts.store, spec, claimed, stop, emitter, appender, model)
 
         def finish(outcome: Outcome) -> None:
             questions.close()
@@ -234,10 +237,8 @@ class UserExecutionEngine:
                 if processes is None
                 else partial(isolated_instance, processes, claimed, limits, stop, emitter)
             ),
-            live_context=lambda loop: LiveRunContext(
-                claimed, emitter, stop, questions, family, parts.services, loop, limits
-            ),
-            blocking_context=lambda: BlockingRunContext(claimed, emitter, stop, questions, family, parts.services),
+            live_context=lambda loop: LiveRunContext(claimed, emitter, stop, questions, family, services, loop, limits),
+            blocking_context=lambda: BlockingRunContext(claimed, emitter, stop, questions, family, services),
             finish=finish,
             cleanup_timeout_s=parts.cleanup_timeout_s,
             limits=limits,

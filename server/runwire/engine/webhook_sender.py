@@ -1,4 +1,4 @@
-"""One POST to somebody else's server, which may be hostile. Floor 5; the server's loop; the only user of httpcore.
+"""One POST to somebody else's server, which may be hostile. Floor 5; the server's loop.
 
 The name is resolved once, every address that it leads to is checked, and the checked address is the one that is
 connected to: a name that changes in between changes nothing. Nothing is followed (redirects), kept (cookies,

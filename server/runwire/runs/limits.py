@@ -17,7 +17,7 @@ class RunLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """What one run may use, besides its time; None leaves it to whoever is asked next: start, agent, server.
 
     Exceeding one ends the run FAILED ``limit_exceeded`` with the limit's name. Events and bytes count anew with each
-    attempt, artifacts over all of them.
+    attempt, and so does what a model is asked; artifacts count over all of them.
     """
 
     idle_timeout_s: (
@@ -27,6 +27,8 @@ class RunLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     log_bytes: Annotated[int, Meta(ge=1, description="sum of the events, bytes")] | None = None
     artifacts: Annotated[int, Meta(ge=1, description="stored files")] | None = None
     artifact_bytes: Annotated[int, Meta(ge=1, description="sum of the stored files, bytes")] | None = None
+    model_tokens: Annotated[int, Meta(ge=1, description="tokens that it reads and writes by a model")] | None = None
+    model_cost_usd: Annotated[float, Meta(gt=0, description="what that costs, dollars")] | None = None
 
     def within(self, other: RunLimits | None) -> RunLimits:
         """Return the stricter of both, field by field."""
@@ -52,6 +54,8 @@ def limits_of_server(settings: Settings) -> RunLimits:
         log_bytes=settings.run_log_bytes,
         artifacts=settings.artifacts_per_run,
         artifact_bytes=settings.run_artifact_bytes,
+        model_tokens=settings.model_tokens_per_run,
+        model_cost_usd=settings.model_cost_per_run_usd or None,
     )
 
 

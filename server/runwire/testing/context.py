@@ -12,10 +12,12 @@ from runwire.contracts.agent import Approval, Event, InputExpired
 from runwire.contracts.artifacts import Artifact
 from runwire.contracts.browser import BrowserPool
 from runwire.contracts.family import ChildRun
+from runwire.contracts.model import NOT_CONFIGURED, ChatModel
 from runwire.contracts.steering import InboxMessage
-from runwire.errors import BrowserUnavailable, LimitExceeded
+from runwire.errors import BrowserUnavailable, LimitExceeded, ModelUnavailable
 from runwire.protocol.traversal import Traversal
 from runwire.testing.files import GivenFiles
+from runwire.testing.model import ScriptedChatModel
 
 
 @dataclass(eq=False)
@@ -76,7 +78,12 @@ class ScriptedInbox:
 class RecordingContext:
     """Fills RunContext: remembers what an agent says."""
 
-    def __init__(self, pool: BrowserPool | None = None, run_id: str = "testrun00000000000000001") -> None:
+    def __init__(
+        self,
+        pool: BrowserPool | None = None,
+        run_id: str = "testrun00000000000000001",
+        model: ChatModel | None = None,
+    ) -> None:
         self.run_id = run_id
         self.thread_id = "thread"
         self.user_id = "user"
@@ -93,6 +100,7 @@ class RecordingContext:
         self.traversal = RecordingTraversal()
         self.files = GivenFiles()
         self._pool = pool
+        self.model = model or ScriptedChatModel([ModelUnavailable(NOT_CONFIGURED)], reason=NOT_CONFIGURED)
 
     @property
     def browser(self) -> BrowserPool:

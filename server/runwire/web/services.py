@@ -21,6 +21,7 @@ from runwire.contracts.authenticator import Authenticator
 from runwire.contracts.browser import BrowserPool
 from runwire.contracts.files import FileStore
 from runwire.contracts.live_view import LiveViews
+from runwire.contracts.model import ChatModel
 from runwire.contracts.run_store import Created, RunStore
 from runwire.contracts.traversals import TraversalStore
 from runwire.contracts.usage import UsageStore
@@ -78,6 +79,7 @@ class Services:
     answers: AnswerDesk
     steering: Steering
     browser: Callable[[], BrowserPool | None]
+    model: ChatModel
     vitals: Vitals
     tracer: RunTracer | None
     views: Callable[[], LiveViews | None]

@@ -19,6 +19,7 @@ from runwire.clock import SystemClock
 from runwire.engine.bridge import AgentWebSocketBridge
 from runwire.engine.drain import Drain
 from runwire.isolated import process_isolation
+from runwire.llm.support import ModelSupport
 from runwire.persistence import data_folder, database
 from runwire.runs.limits import RunningLimits
 from runwire.settings import Settings
@@ -89,9 +90,10 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
         with startup_step("execution engine factory"):
             browsers = BrowserSupport(settings, lambda: address.origin)
             stack.callback(browsers.close)
+            model = ModelSupport(settings)
             processes = stack.enter_context(process_isolation(settings, agents.registry, lambda: address.origin))
-            execution = build_execution(settings, clock, storage, bridge, agents, browsers, limits, processes)
-        services = build_services(settings, clock, storage, bridge, agents, browsers, execution)
+            execution = build_execution(settings, clock, storage, bridge, agents, browsers, model, limits, processes)
+        services = build_services(settings, clock, storage, bridge, agents, browsers, model, execution)
         storage.readers.start()
         try:
             with startup_step("recovery"):

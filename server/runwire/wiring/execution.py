@@ -14,6 +14,7 @@ from runwire.browser.support import BrowserSupport
 from runwire.clock import Clock
 from runwire.contracts.actors import OwnedRun
 from runwire.contracts.event_log import Published
+from runwire.contracts.model import ChatModel
 from runwire.engine.answers import AnswerDesk
 from runwire.engine.attempts import AttemptWatch
 from runwire.engine.bridge import AgentWebSocketBridge
@@ -80,6 +81,7 @@ def build_execution(
     bridge: AgentWebSocketBridge,
     agents: AgentInstanceFactory,
     browsers: BrowserSupport,
+    model: ChatModel,
     limits: RunningLimits,
     processes: ProcessParts | None,
 ) -> Execution:
@@ -93,7 +95,7 @@ def build_execution(
     parts = EngineParts(
         store=store,
         agents=agents,
-        services=RunServices(storage.artifacts, storage.traversals, storage.files, browsers.pool),
+        services=RunServices(storage.artifacts, storage.traversals, storage.files, browsers.pool, model),
         questions=QuestionServices(
             storage.inbox, storage.messages, storage.steps, bells, clock, settings.input_timeout_s
         ),

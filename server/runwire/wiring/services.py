@@ -10,6 +10,7 @@ from runwire.agents.factory import AgentInstanceFactory
 from runwire.auth.identity import StoredIdentity
 from runwire.browser.support import BrowserSupport
 from runwire.clock import Clock
+from runwire.contracts.model import ChatModel
 from runwire.engine.bridge import AgentWebSocketBridge
 from runwire.engine.saved_tests import SavedTests
 from runwire.persistence import database
@@ -32,6 +33,7 @@ def build_services(
     bridge: AgentWebSocketBridge,
     agents: AgentInstanceFactory,
     browsers: BrowserSupport,
+    model: ChatModel,
     execution: Execution,
 ) -> Services:
     """Return what the doors may reach."""
@@ -62,6 +64,7 @@ def build_services(
         answers=execution.answers,
         steering=execution.steering,
         browser=browsers.pool,
+        model=model,
         views=browsers.views,
         take_over=execution.take_over,
         health=health,

@@ -14,6 +14,7 @@ import msgspec
 import structlog
 
 from runwire.contracts.agent import AgentFailure
+from runwire.contracts.model import ModelRequest
 from runwire.engine.context import LiveRunContext
 from runwire.engine.family import FAMILY_SERVICES
 from runwire.engine.isolation.messages import Answered, Asked, PipeBroken, told_error
@@ -64,6 +65,7 @@ class WorkerCalls:
             "artifacts.save": self._save_artifact,
             "traversals.save": self._save_traversal,
             "files.find": self._find_file,
+            "model.complete": self._complete,
             "ask": self._ask,
             "approve": self._approve,
             "inbox.take": self._take_message,
@@ -102,6 +104,9 @@ class WorkerCalls:
     async def _find_file(self, *, file_id: str) -> Any:
         files = self._context.files
         return await files.info(file_id), str((await files.path(file_id)).resolve())
+
+    async def _complete(self, *, request: bytes) -> Any:
+        return await self._context.model.complete(msgspec.json.decode(request, type=ModelRequest))
 
     async def _ask(self, *, message: str, schema: Any, timeout_s: float | None, key: str | None) -> Any:
         return await self._context.ask(message, schema=schema, timeout_s=timeout_s, key=key)

@@ -12,6 +12,7 @@ import msgspec
 
 from runwire.contracts.artifacts import Artifact
 from runwire.contracts.files import StoredFile
+from runwire.contracts.model import ModelAnswer, ModelRequest
 from runwire.contracts.steering import InboxMessage
 from runwire.engine.isolation.link import Link
 from runwire.errors import TooLarge
@@ -86,6 +87,22 @@ class _Asking:
         self._link.ask(service, arguments, box.resolve)
         with _stopping(self._link, lambda: box.resolve(None, _stopped())):
             return box.wait(None)
+
+
+class LinkedModel(_Asking):
+    """Implements ``contracts.model.ChatModel`` for one run; the server asks, and its key stays there."""
+
+    def __init__(self, link: Link, unavailable_reason: str | None) -> None:
+        super().__init__(link)
+        self._unavailable_reason = unavailable_reason
+
+    def unavailable_reason(self) -> str | None:
+        """Return why the server can ask no model, or None."""
+        return self._unavailable_reason
+
+    async def complete(self, request: ModelRequest) -> ModelAnswer:
+        """Return the answer; a wait that is cancelled ends the server's request too."""
+        return msgspec.convert(await self._put("model.complete", request=msgspec.json.encode(request)), ModelAnswer)
 
 
 class LinkedFamily(_Asking):

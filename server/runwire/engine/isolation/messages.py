@@ -67,12 +67,13 @@ FromWorker = Said | Asked | Forgotten | Ended
 
 
 class Job(Message, frozen=True, tag="job"):
-    """The attempt to execute, and the empty folder to execute it in."""
+    """The attempt to execute, and the empty folder to execute it in. ``no_model`` says why none can be asked."""
 
     claimed: ClaimedRun
     limits: RunLimits
     folder: str
     sample_origin: str | None
+    no_model: str | None = None
 
 
 class Taken(Message, frozen=True, tag="taken"):

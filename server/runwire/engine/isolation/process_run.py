@@ -162,7 +162,8 @@ class ProcessRun:
 
     async def _execute(self, folder: Path) -> Gone:
         """Return once every process has ended and all that is to be said of the run has been said."""
-        self._link.send(Job(self._claimed, self._limits, str(folder), self._parts.sample_origin()))
+        no_model = self._context.model.unavailable_reason()
+        self._link.send(Job(self._claimed, self._limits, str(folder), self._parts.sample_origin(), no_model))
         work = asyncio.get_running_loop().create_task(self._follow())
         try:
             await asyncio.wait((work,))

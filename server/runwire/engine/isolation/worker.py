@@ -36,6 +36,7 @@ from runwire.engine.isolation.linked import (
     LinkedArtifacts,
     LinkedFamily,
     LinkedFiles,
+    LinkedModel,
     LinkedQuestions,
     LinkedTraversals,
 )
@@ -161,7 +162,8 @@ def _assignment(parts: WorkerParts, link: Link, job: Job, emitter: UserWebSocket
     browsers = parts.browsers(lambda: job.sample_origin)
     artifacts = LinkedArtifacts(link, parts.artifact_bytes)
     questions, family = LinkedQuestions(link), LinkedFamily(link)
-    services = RunServices(artifacts, LinkedTraversals(link), LinkedFiles(link), browsers)
+    model = LinkedModel(link, job.no_model)
+    services = RunServices(artifacts, LinkedTraversals(link), LinkedFiles(link), browsers, model)
     return Assignment(
         claimed=claimed,
         stop=stop,

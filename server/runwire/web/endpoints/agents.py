@@ -20,7 +20,7 @@ async def list_agents(request: Request) -> Response:
 
 def agent_view(spec: AgentSpec, services: Services) -> dict[str, Any]:
     """Return one agent as the API shows it."""
-    reason = _unavailable_reason(services) if spec.needs_browser else None
+    reason = _unavailable_reason(spec, services)
     view: dict[str, Any] = {
         "name": spec.name,
         "description": spec.description,
@@ -42,7 +42,13 @@ def agent_view(spec: AgentSpec, services: Services) -> dict[str, Any]:
     return view
 
 
-def _unavailable_reason(services: Services) -> str | None:
+def _unavailable_reason(spec: AgentSpec, services: Services) -> str | None:
+    """Return why the agent cannot be run here, with what mends it, or None."""
+    no_browser = _no_browser(services) if spec.needs_browser else None
+    return no_browser or (services.model.unavailable_reason() if spec.needs_model else None)
+
+
+def _no_browser(services: Services) -> str | None:
     pool = services.browser()
     if pool is None:
         return "browser support is not installed; install it with: pip install 'runwire[browser]'"

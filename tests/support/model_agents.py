@@ -1,0 +1,27 @@
+"""Agents that ask the server's model. Registered by ``--agents tests.support.model_agents:…``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from runwire.contracts.agent import AgentFailure, AgentResult, RunContext
+from runwire.contracts.model import Message, ModelRequest
+
+
+async def asks(ctx: RunContext, input: dict[str, Any]) -> AgentResult:
+    """Ask so many ``times``, then do ``then``: fail, wait, or nothing."""
+    said = []
+    for _ in range(input.get("times", 1)):
+        said.append((await ctx.model.complete(ModelRequest((Message("user", "Well?", (b"png",)),)))).text)
+        await ctx.text(said[-1])
+    if input.get("then") == "fail":
+        raise AgentFailure("as asked")
+    if input.get("then") == "wait":
+        await asyncio.sleep(60)
+    return AgentResult({"said": said, "reason": ctx.model.unavailable_reason()}, usage={"pages": 1, "cost_usd": 1.0})
+
+
+asks.needs_model = True  # type: ignore[attr-defined]  # as users declare it
+
+PATHS = ("tests.support.model_agents:asks",)
