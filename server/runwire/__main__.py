@@ -27,6 +27,7 @@ COMMANDS = {
     "threads": "threads",
     "files": "files",
     "schedule": "schedule",
+    "share": "share",
     "respond": "respond",
     "send": "send",
     "check": "check",

@@ -10,6 +10,7 @@ parsed out of the text. ``web/error_map.py`` alone turns a class into a status o
     │   │   └── EventRefused     an agent's event that the log cannot hold
     │   │       └── LimitExceeded  the run may not emit any more
     │   ├── NotAuthenticated     no or wrong credentials
+    │   │   └── LinkEnded        a share link that is unknown, expired or revoked
     │   ├── ScopeMissing         an own object, but the credentials lack a scope
     │   ├── NotFound             absent, or somebody else's: the same answer
     │   ├── Conflict             the object is not in a state that allows this
@@ -100,6 +101,12 @@ class NotAuthenticated(CallerError):
     """No or wrong credentials."""
 
     code = "not_authenticated"
+
+
+class LinkEnded(NotAuthenticated):
+    """A share link that is unknown, expired or revoked: all give this same answer."""
+
+    code = "link_ended"
 
 
 class ScopeMissing(CallerError):

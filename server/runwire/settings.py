@@ -114,6 +114,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Seconds, Meta(description="age from which `db prune` removes a file that no run uses, seconds")
     ] = 604_800.0
 
+    share_links: Annotated[
+        bool,
+        Meta(description="let users make read-only links to their runs and conversations, for people without a token"),
+    ] = False
+    share_link_s: Annotated[Seconds, Meta(description="longest life of a share link, seconds")] = 2_592_000.0
+
     isolation: Annotated[
         Literal["thread", "process"],
         Meta(description="where agents that do not say it themselves are executed: a thread each, or a process each"),

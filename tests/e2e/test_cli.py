@@ -269,6 +269,21 @@ def test_schedules_are_added_listed_paused_and_deleted(process: ServerProcess, t
     assert (refused.returncode, refused.stdout) == (2, "")
 
 
+@pytest.mark.timeout(20)
+def test_links_are_made_listed_and_revoked(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server(share_links=True)
+    where = ("--data", str(server.data))
+    run_command("run", "echo", "shown", "--run-id", "sharedrun1", *where, cwd=tmp_path)
+    made = run_command("share", "run", "sharedrun1", "--expires-days", "1", *where, cwd=tmp_path).stdout
+    assert made.startswith(f"{server.origin}/shared#link=rwl_")
+    listed = run_command("share", "list", *where, cwd=tmp_path).stdout
+    assert "run sharedrun1" in listed
+    assert run_command("share", "revoke", listed.split()[0], *where, cwd=tmp_path).returncode == 0
+    assert run_command("share", "list", *where, cwd=tmp_path).stdout == ""
+    refused = run_command("share", "thread", "nosuchthread", *where, cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
 def test_commands_that_need_a_server_say_so(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("x")
     done = run_command("threads", "list", "--data", str(tmp_path), cwd=tmp_path)

@@ -56,6 +56,7 @@ class Server:
     def start(self) -> None:
         """Start it and wait until it listens."""
         command = [sys.executable, "-m", "runwire", "serve", "--data", str(self.data), "--port", str(self.port)]
+        command.append("--share-links")
         with (self.data / "server.log").open("ab") as out:
             self.process = subprocess.Popen(command, stdout=out, stderr=out)
         deadline_s = time.monotonic() + START_S
@@ -449,6 +450,27 @@ def test_the_blocking_client_has_the_same_schedules(server: Server) -> None:
         assert runwire.schedules.pause(added.id).paused
         assert [one.name for one in runwire.schedules.list()] == ["blocking"]
         runwire.schedules.delete(added.id)
+
+
+async def test_links_are_made_listed_and_revoked(runwire: AsyncRunwire, server: Server) -> None:
+    run = await runwire.start("echo", "hi")
+    made = await runwire.shares.add(run_id=run.run_id, expires_s=60)
+    assert made.url is not None
+    assert made.url.startswith(f"{server.url}/shared#link=")
+    (listed,) = await runwire.shares.list()
+    assert (listed.id, listed.run_id, listed.thread_id, listed.url) == (made.id, run.run_id, None, None)
+    await runwire.shares.revoke(made.id)
+    with pytest.raises(NotFound):
+        await runwire.shares.revoke(made.id)
+    with pytest.raises(InvalidInput):
+        await runwire.shares.add()
+
+
+def test_the_blocking_client_has_the_same_links(server: Server) -> None:
+    with Runwire(server.url, server.token) as runwire:
+        made = runwire.shares.add(thread_id=runwire.start("echo", "hi").thread_id)
+        assert [one.id for one in runwire.shares.list()] == [made.id]
+        runwire.shares.revoke(made.id)
 
 
 async def test_usage_is_told(runwire: AsyncRunwire) -> None:

@@ -54,10 +54,12 @@ class ServerProcess:
     def __init__(
         self, data: Path, *, agents: Sequence[str] = PATHS, modules: Path | None = None, **settings: Any
     ) -> None:
-        """``modules`` is a folder to import agents from, ``settings`` become flags."""
+        """``modules`` is a folder to import agents from, ``settings`` become flags; True one without a value."""
         self.data = data
         self._output = data.parent / f"{data.name}.{time.monotonic_ns()}.log"
-        flags = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+        flags = [
+            f"--{name.replace('_', '-')}" + ("" if value is True else f"={value}") for name, value in settings.items()
+        ]
         address_file(data).unlink(missing_ok=True)
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(

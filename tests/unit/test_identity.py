@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runwire.auth.identity import LOGIN_CODE_S, MOST_PENDING, REMEMBER_S, TICKET_S, StoredIdentity
-from runwire.contracts.actors import User
+from runwire.contracts.actors import User, Visitor
 from tests.support.clock import ManualClock
 
 ANN = User("ann")
@@ -37,9 +37,21 @@ class Users:
         self.sessions.pop(cookie, None)
 
 
+class Shares:
+    """A store of share links without any."""
+
+    async def visitor(self, secret: str) -> Visitor | None:
+        """Know no link."""
+        return None
+
+    async def holds(self, visitor: Visitor) -> bool:
+        """Hold none."""
+        return False
+
+
 def _identity() -> tuple[StoredIdentity, Users, ManualClock]:
     users, clock = Users(), ManualClock()
-    return StoredIdentity(users, clock), users, clock
+    return StoredIdentity(users, Shares(), clock, share_links=True), users, clock
 
 
 def test_a_ticket_is_good_once_for_thirty_seconds() -> None:

@@ -15,7 +15,9 @@ PUBLIC = {
     ("GET", "/login"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    ("GET", "/shared"),
     ("POST", "/v1/login"),
+    ("POST", "/v1/shared"),
 }
 """What anybody may reach, beside the documents of the protocol and the files of the page."""
 

@@ -6,9 +6,11 @@ Tokens and cookies live hashed in the database; tickets and login codes live her
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from runwire.clock import Clock
-from runwire.contracts.actors import User
+from runwire.contracts.actors import Reader, User, Visitor
+from runwire.contracts.shares import Links
 from runwire.contracts.users import UserStore
 from runwire.ids import new_secret
 
@@ -22,47 +24,53 @@ MOST_PENDING = 10_000
 """Most tickets, codes and remembered tokens, each; the oldest goes first."""
 
 
+Whose = TypeVar("Whose", bound=Reader)
+
+
 @dataclass(frozen=True, slots=True)
-class _Pending:
-    user: User
+class _Pending(Generic[Whose]):
+    whose: Whose
     until: float
 
 
-class _Short:
+class _Short(Generic[Whose]):
     """Secrets that are valid for a short time, oldest first, bounded."""
 
     def __init__(self, clock: Clock, lifetime_s: float) -> None:
         self._clock = clock
         self._lifetime_s = lifetime_s
-        self._pending: dict[str, _Pending] = {}
+        self._pending: dict[str, _Pending[Whose]] = {}
 
-    def add(self, secret: str, user: User) -> None:
+    def add(self, secret: str, whose: Whose) -> None:
         now = self._clock.monotonic()
         while self._pending:
             oldest, pending = next(iter(self._pending.items()))
             if pending.until > now and len(self._pending) < MOST_PENDING:
                 break
             del self._pending[oldest]
-        self._pending[secret] = _Pending(user, now + self._lifetime_s)
+        self._pending[secret] = _Pending(whose, now + self._lifetime_s)
 
-    def look(self, secret: str) -> User | None:
+    def look(self, secret: str) -> Whose | None:
         pending = self._pending.get(secret)
-        return None if pending is None or pending.until <= self._clock.monotonic() else pending.user
+        return None if pending is None or pending.until <= self._clock.monotonic() else pending.whose
 
-    def take(self, secret: str) -> User | None:
-        user = self.look(secret)
+    def take(self, secret: str) -> Whose | None:
+        whose = self.look(secret)
         self._pending.pop(secret, None)
-        return user
+        return whose
 
 
 class StoredIdentity:
-    """Implements ``contracts.authenticator.Authenticator`` on a user store."""
+    """Implements ``contracts.authenticator.Authenticator`` on a user store and share links."""
 
-    def __init__(self, users: UserStore, clock: Clock) -> None:
+    def __init__(self, users: UserStore, shares: Links, clock: Clock, *, share_links: bool) -> None:
+        """``share_links``: whether the server lets such links be used at all."""
         self._users = users
-        self._tickets = _Short(clock, TICKET_S)
-        self._codes = _Short(clock, LOGIN_CODE_S)
-        self._known = _Short(clock, REMEMBER_S)
+        self._shares = shares
+        self._share_links = share_links
+        self._tickets: _Short[Reader] = _Short(clock, TICKET_S)
+        self._codes: _Short[User] = _Short(clock, LOGIN_CODE_S)
+        self._known: _Short[User] = _Short(clock, REMEMBER_S)
 
     async def by_token(self, token: str) -> User | None:
         """Return whose token it is."""
@@ -78,15 +86,23 @@ class StoredIdentity:
         """Return whose browser login it is."""
         return await self._users.user_of_session(cookie)
 
-    def issue_ticket(self, user: User) -> str:
+    async def by_link(self, secret: str) -> Visitor | None:
+        """Return what a share link shows."""
+        return await self._shares.visitor(secret) if self._share_links else None
+
+    def issue_ticket(self, reader: Reader) -> str:
         """Return a ticket: single use, 30 s."""
         ticket = new_secret("rwt_")
-        self._tickets.add(ticket, user)
+        self._tickets.add(ticket, reader)
         return ticket
 
-    def redeem_ticket(self, ticket: str) -> User | None:
+    def redeem_ticket(self, ticket: str) -> Reader | None:
         """Return whose ticket it is, once."""
         return self._tickets.take(ticket)
+
+    async def is_welcome(self, visitor: Visitor) -> bool:
+        """Return whether a visitor's link is still good."""
+        return await self._shares.holds(visitor)
 
     def issue_login_code(self, user: User) -> str:
         """Return a one-time login code, valid for an hour."""

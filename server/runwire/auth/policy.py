@@ -16,5 +16,8 @@ class Policy(Enum):
     USER = "user"
     """A known user, by token or cookie (HTTP) or by token or ticket (sockets); sees own objects alone."""
 
+    VISITOR = "visitor"
+    """Whoever holds the share link that the path names, by its cookie or as a bearer; sees what is shared alone."""
+
     ADMIN = "admin"
     """A known user with the admin mark."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from runwire.contracts.actors import Actor, OwnedRun, User
+from runwire.contracts.actors import Actor, OwnedRun, Reader, User
 from runwire.contracts.event_log import RunAppender
 from runwire.runs.record import NewRun, Outcome, RunRecord
 from runwire.runs.state import RunStatus
@@ -78,8 +78,8 @@ class RunStore(Protocol):
     async def watched(self) -> Sequence[OwnedRun]:
         """Return the live runs that were started with ``on_disconnect: cancel``; for the start after a restart."""
 
-    async def list(self, actor: User, wanted: RunFilter) -> Page:
-        """Return a page of the actor's runs."""
+    async def list(self, actor: Reader, wanted: RunFilter) -> Page:
+        """Return a page of the runs that the actor may see."""
 
     async def check_thread(self, thread_id: str, actor: User) -> None:
         """Raise NotFound unless the conversation is there and the actor's."""

@@ -18,7 +18,7 @@ import structlog
 from runwire.contracts.event_log import Published
 from runwire.contracts.live_view import LiveViews
 from runwire.errors import Conflict, ControlTaken, RunwireError
-from runwire.protocol.view import Input
+from runwire.protocol.view import CONTROL, Input
 from runwire.runs.control import ControlState, HandOver, advance_control
 from runwire.runs.state import RunStatus
 
@@ -245,7 +245,7 @@ class TakeOver:
         log.info("control.changed", run_id=run_id, state=control.state, person=name, why=why)
         value = {"state": control.state.value, "person": name, "reason": why.value}
         try:
-            self._tell(run_id, {"type": "CUSTOM", "name": "runwire.control", "value": value})
+            self._tell(run_id, {"type": "CUSTOM", "name": CONTROL, "value": value})
         except RunwireError as error:  # the run has just been ended or taken away: its log is closed
             log.info("control.not_logged", run_id=run_id, error=error.message)
 

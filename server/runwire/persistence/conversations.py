@@ -44,6 +44,7 @@ _RUNS = (
 _RENAME = "UPDATE threads SET title = ? WHERE id = ?"
 _DELETE_THREAD = "DELETE FROM threads WHERE id = ?"
 _DELETE_TEXTS = "DELETE FROM search_texts WHERE thread_id = ?"
+_DELETE_SHARES = "DELETE FROM shares WHERE thread_id = ?"
 _DELETE_RUN_TEXT = "DELETE FROM search_texts WHERE run_id = ?"
 _DOOM = f"UPDATE runs SET owner_id = '{DOOMED}', thread_id = '{DOOMED}' WHERE "
 _FORGET = "DELETE FROM {0} WHERE run_id IN (SELECT id FROM runs WHERE {1} = ?)"
@@ -148,6 +149,7 @@ class SqlConversationStore:
             for table in _TO_COME:
                 tx.run(_FORGET.format(table, "thread_id"), (thread_id,))
             tx.run(_DELETE_TEXTS, (thread_id,))
+            tx.run(_DELETE_SHARES, (thread_id,))
             tx.run(_DELETE_THREAD, (thread_id,))
             tx.run(_DOOM + "thread_id = ?", (thread_id,))
 

@@ -35,6 +35,7 @@ TABLES_OF_A_RUN = (
     "run_steps",
     "run_webhooks",
     "search_texts",
+    "shares",
     "test_runs",
     "unindexed",
     "webhook_deliveries",

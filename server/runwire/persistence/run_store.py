@@ -14,7 +14,7 @@ import sqlalchemy as sa
 import structlog
 
 from runwire import failpoints
-from runwire.contracts.actors import Actor, OwnedRun, System, User
+from runwire.contracts.actors import Actor, OwnedRun, Reader, System, User, may_see
 from runwire.contracts.event_log import RunAppender
 from runwire.contracts.run_store import Created, Page, RunFilter
 from runwire.errors import FenceLost, InvalidInput, NotFound, RunIdTaken
@@ -245,7 +245,7 @@ class SqlRunStore:
     async def get(self, run_id: str, actor: Actor) -> OwnedRun:
         """Return the run if it is the actor's; see the contract."""
         record = await self._readers.run(lambda connection: self.record_of(connection, run_id))
-        if record is None or (isinstance(actor, User) and record.owner_id != actor.id):
+        if record is None or not may_see(actor, record):
             raise NotFound(f"no run {run_id[:64]}")
         return OwnedRun(record, actor)
 
@@ -267,8 +267,8 @@ class SqlRunStore:
         rows = await self._readers.run(lambda connection: connection.exec_driver_sql(statement).all())
         return [OwnedRun(self._to_record(row), System("on_disconnect")) for row in rows]
 
-    async def list(self, actor: User, wanted: RunFilter) -> Page:
-        """Return a page of the actor's runs, newest first."""
+    async def list(self, actor: Reader, wanted: RunFilter) -> Page:
+        """Return a page of the runs that the actor may see, newest first."""
         return await self._readers.run(lambda connection: self._list(connection, actor, wanted))
 
     async def check_thread(self, thread_id: str, actor: User) -> None:
@@ -278,8 +278,8 @@ class SqlRunStore:
         if owner != actor.id:
             raise NotFound(f"no thread {thread_id}")
 
-    def _list(self, connection: sa.Connection, actor: User, wanted: RunFilter) -> Page:
-        where, values = ["owner_id = ?"], [actor.id]
+    def _list(self, connection: sa.Connection, actor: Reader, wanted: RunFilter) -> Page:
+        where, values = _visible(actor)
         for column in ("status", "agent", "thread_id", "parent_id"):
             value = getattr(wanted, column)
             if value is not None:
@@ -353,6 +353,15 @@ def _log_finish(run_id: str, status: RunStatus | None, error: Exception | None) 
         log.error("run.end_not_stored", run_id=run_id, error=str(error))
     elif status is None:
         log.info("run.end_refused", run_id=run_id, why="the run had ended or moved on")
+
+
+def _visible(actor: Reader) -> tuple[list[str], list[str]]:
+    """Return the conditions, with their values, that hold for every run that the actor may see (``may_see``)."""
+    if isinstance(actor, User):
+        return ["owner_id = ?"], [actor.id]
+    if actor.run_id is not None:
+        return ["owner_id = ?", "id = ?"], [actor.owner_id, actor.run_id]
+    return ["owner_id = ?", "thread_id = ?"], [actor.owner_id, actor.thread_id or ""]
 
 
 def parse_mark(mark: str) -> tuple[int, str]:

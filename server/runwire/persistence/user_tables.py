@@ -41,6 +41,20 @@ class FileUseRow(SQLModel, table=True):
     file_id: str = Field(primary_key=True, index=True)
 
 
+class ShareRow(SQLModel, table=True):
+    """A read-only link to a run or to a conversation: one of the two is set."""
+
+    __tablename__ = "shares"
+    __table_args__ = (Index("ix_shares_owner", "owner_id", "created_ms", "id"),)
+    id: str = Field(primary_key=True)
+    owner_id: str
+    run_id: str | None = Field(default=None, index=True)
+    thread_id: str | None = Field(default=None, index=True)
+    hash: str = Field(unique=True)
+    created_ms: int = Field(sa_type=_MS)
+    expires_ms: int = Field(sa_type=_MS)
+
+
 class WebhookRow(SQLModel, table=True):
     """Somebody who is told of the ends of runs. ``statuses`` and ``agents`` are JSON arrays, NULL for all."""
 

@@ -12,6 +12,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+CONTROL = "runwire.control"
+"""The ``CUSTOM`` event of a hand-over; its value names the person, if one has control."""
+
 HEAD = struct.Struct(">HIIHHH")
 """View u16, number u32, milliseconds since the view was opened u32, width u16, height u16, flags u16; big-endian."""
 

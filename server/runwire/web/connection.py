@@ -18,9 +18,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from runwire import failpoints
 from runwire.clock import Clock
-from runwire.contracts.actors import User
+from runwire.contracts.actors import Reader, User, Visitor
 from runwire.contracts.authenticator import Authenticator
-from runwire.errors import BadCommand, NotAuthenticated, ProtocolViolation, RunwireError
+from runwire.errors import BadCommand, LinkEnded, NotAuthenticated, ProtocolViolation, RunwireError
 from runwire.protocol import VERSION
 from runwire.protocol.close_codes import CloseCode
 from runwire.protocol.codec import decode_message
@@ -87,6 +87,7 @@ class SocketConnection:
         "_clock",
         "_closing",
         "_connections",
+        "_expiry",
         "_input_rate",
         "_liveness",
         "_rate",
@@ -99,6 +100,7 @@ class SocketConnection:
         "ended_by",
         "heartbeats",
         "sink",
+        "visitor",
     )
 
     def __init__(
@@ -121,6 +123,9 @@ class SocketConnection:
         self._input_rate: RateLimit | None = None
         self._liveness = Liveness(clock.monotonic(), heartbeat_s=settings.heartbeat_s, idle_s=None)
         self._closing: asyncio.Task[None] | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self.visitor: Visitor | None = None
+        """Whose share link this socket was opened with, if with one: it ends with the link."""
         self.heartbeats: Callable[[], list[Frame]] = list
         """What makes the heartbeat frames, one for each followed run; set by the endpoint."""
         self.carried = carried(websocket.headers) or None
@@ -173,7 +178,7 @@ class SocketConnection:
         self._connections.add(self)
         log.debug("socket.connected", **self.facts)
 
-    async def authenticate(self) -> User:
+    async def authenticate(self) -> Reader:
         """Wait for the first message, ``auth`` with a ticket or a token. Raises NotAuthenticated or SocketClosed."""
         try:
             async with asyncio.timeout(self._settings.auth_timeout_s):
@@ -183,14 +188,24 @@ class SocketConnection:
         command = parse_command(message) if message["op"] == "auth" else None
         if not isinstance(command, Authenticate):
             raise NotAuthenticated("the first message must be auth")
-        user = None
+        reader: Reader | None = None
         if command.ticket is not None:
-            user = self._authenticator.redeem_ticket(command.ticket)
+            reader = self._authenticator.redeem_ticket(command.ticket)
         elif command.token is not None:
-            user = await self._authenticator.by_token(command.token)
-        if user is None:
+            reader = await self._authenticator.by_token(command.token)
+        if reader is None:
             raise NotAuthenticated("unknown, used or expired credentials")
-        return user
+        if isinstance(reader, Visitor):
+            await self._welcome(reader)
+        return reader
+
+    async def _welcome(self, visitor: Visitor) -> None:
+        """Tie the socket to the visitor's link. Raises LinkEnded if that has ended since the ticket was given."""
+        self.visitor = visitor  # before the look: a revocation meanwhile finds this socket
+        left_s = visitor.expires_ms / 1000 - self._clock.now_ms() / 1000
+        self._expiry = asyncio.get_running_loop().call_later(left_s, self.close, CloseCode.NOT_AUTHENTICATED)
+        if not await self._authenticator.is_welcome(visitor):
+            raise LinkEnded("this link has expired or was revoked")
 
     def opened(self, *, idle_s: float | None) -> None:
         """Begin to speak, and to watch for silence."""
@@ -301,9 +316,10 @@ class SocketConnection:
     async def closed(self) -> None:
         """Forget the socket; whatever was begun to close it is finished. Called once, when the endpoint ends."""
         self._connections.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._expiry):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._expiry = None
         if self._closing is not None:
             await self._closing
         if self._state is not ConnectionState.CLOSED:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import structlog
 
 from runwire import failpoints
-from runwire.contracts.actors import OwnedRun
+from runwire.contracts.actors import OwnedRun, Visitor
 from runwire.contracts.event_log import Chunk
 from runwire.engine.bridge import AgentWebSocketBridge, Follower, entries_on_wire
 from runwire.engine.queue_watch import QueueWatch
@@ -22,6 +22,7 @@ from runwire.protocol import BATCH_BYTES, BATCH_ENTRIES
 from runwire.protocol.close_codes import CloseCode
 from runwire.protocol.frames import Connected, Frame, Heartbeat, Reset
 from runwire.protocol.session import LogHead, Opening, open_at
+from runwire.protocol.shares import without_names
 from runwire.runs.record import RunRecord
 from runwire.runs.state import RunStatus
 from runwire.web.connection import SocketConnection
@@ -70,6 +71,7 @@ class RunFollow:
         "_stuck_timeout_s",
         "_turn_scheduled",
         "_unplace",
+        "_visited",
         "_waiting",
         "_watch",
     )
@@ -100,6 +102,7 @@ class RunFollow:
         self._stuck_timeout_s = stuck_timeout_s
         self._slow_frame_timeout_s = slow_frame_timeout_s
         self._run: OwnedRun | None = None
+        self._visited = False
         self._cursor = 0
         self._entries = 1
         self._end_seq: int | None = None
@@ -124,12 +127,13 @@ class RunFollow:
         record = run.record
         opening = open_at(head_of(record), options.after, options.epoch)
         self._run = run
+        self._visited = isinstance(run.actor, Visitor)
         self._cursor = opening.cursor
         self._entries = BATCH_ENTRIES if options.batch else 1
         self._database_done = fresh
         for frame in opening_frames(record, opening, heartbeat_s):
             self._connection.send(frame)
-        if not record.ended:
+        if not record.ended and not self._visited:  # the queue is nothing that was shared
             self._unplace = self._places.follow(run.run_id, self._place, waits=record.status is RunStatus.QUEUED)
         self.pump()
 
@@ -187,21 +191,27 @@ class RunFollow:
         if self._waiting:
             frames = _take(self._waiting, self._entries, BATCH_BYTES)
             del self._waiting[: len(frames)]
-            wire = entries_on_wire(self.run_id, self._cursor + 1, frames)
-            self._cursor += len(frames)
-            return wire
+            return self._passed(self._wire(frames), frames)
         tail = self._follower.tail
         if tail.reaches(self._cursor):
             self._end_seq = tail.end_seq
             frames = tail.after(self._cursor, self._entries, BATCH_BYTES)
             if not frames:
                 return None
-            wire = tail.wire(self.run_id, self._cursor + 1, frames)
-            self._cursor += len(frames)
-            return wire
+            shared = tail.wire(self.run_id, self._cursor + 1, frames) if not self._visited else self._wire(frames)
+            return self._passed(shared, frames)
         if tail.first_seq or not self._database_done:
             self._reading = self._loop.create_task(self._read())
         return None
+
+    def _wire(self, frames: list[bytes]) -> bytes:
+        """Return entries as one frame of this follower's own, without names if a visitor reads them."""
+        shown = without_names(frames) if self._visited else frames
+        return entries_on_wire(self.run_id, self._cursor + 1, shown)
+
+    def _passed(self, wire: bytes, frames: list[bytes]) -> bytes:
+        self._cursor += len(frames)
+        return wire
 
     async def _read(self) -> None:
         """Fetch the next committed entries from the database, then go on."""

@@ -25,7 +25,9 @@ from runwire.protocol.saved_tests import (
 )
 from runwire.protocol.schedules import AddSchedule, ChangeSchedule
 from runwire.protocol.schema import commands_schema, documents, frames_schema
+from runwire.protocol.shares import AddShare, OpenShare
 from runwire.protocol.webhooks import AddWebhook
+from runwire.web.access import SESSION_COOKIE, SHARE_COOKIE
 from runwire.web.endpoints.login import Login
 from runwire.web.endpoints.threads import ChangeThread
 from runwire.web.endpoints.usage import SetBudget
@@ -35,6 +37,8 @@ _BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
     ("POST", "/v1/runs"): StartRun,
     ("POST", "/v1/login"): Login,
     ("PATCH", "/v1/threads/{thread_id}"): ChangeThread,
+    ("POST", "/v1/shares"): AddShare,
+    ("POST", "/v1/shared"): OpenShare,
     ("POST", "/v1/webhooks"): AddWebhook,
     ("POST", "/v1/schedules"): AddSchedule,
     ("PUT", "/v1/budgets/{user_id}"): SetBudget,
@@ -52,6 +56,10 @@ _BODIES: dict[tuple[str, str], type[msgspec.Struct]] = {
     ("POST", "/v1/suite-runs"): RunSuite,
     ("POST", "/test-runs/execute-configuration/{task_id}/{browser_config_id}"): Execute,
     ("POST", "/v1/runs/{run_id}/messages"): Message,
+}
+_SECURITY: dict[Policy | None, list[dict[str, list[str]]]] = {
+    Policy.PUBLIC: [],
+    Policy.VISITOR: [{"token": []}, {"share": []}],
 }
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _PROBLEM = {
@@ -76,7 +84,8 @@ def openapi() -> dict[str, Any]:
             "schemas": definitions,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": "runwire_session"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
+                "share": {"type": "apiKey", "in": "cookie", "name": SHARE_COOKIE},
             },
         },
     }
@@ -84,10 +93,10 @@ def openapi() -> dict[str, Any]:
 
 def _operation(door: Door) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": door.endpoint.__name__,
+        "operationId": ("shared_" if door.policy is Policy.VISITOR else "") + door.endpoint.__name__,
         "summary": (inspect.getdoc(door.endpoint) or "").split("\n", 1)[0],
         "responses": {"2XX": {"description": "done"}, "4XX": _PROBLEM, "5XX": _PROBLEM},
-        "security": [] if door.policy is Policy.PUBLIC else [{"token": []}, {"cookie": []}],
+        "security": _SECURITY.get(door.policy, [{"token": []}, {"cookie": []}]),
     }
     names = _PARAMETER.findall(door.path)
     if names:

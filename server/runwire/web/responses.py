@@ -44,6 +44,25 @@ def json_response(
     return Response(body, status_code=status, headers=everything, media_type=media_type)
 
 
+_SHARED = (
+    "id",
+    "agent",
+    "status",
+    "attempt",
+    "created_ms",
+    "started_ms",
+    "ended_ms",
+    "first_seq",
+    "as_of_seq",
+    "epoch",
+    "rolled_back_by",
+    "result",
+    "verdict",
+    "error",
+    "reason",
+)
+
+
 def run_view(record: RunRecord) -> dict[str, Any]:
     """Return a run as the API shows it (protocol, section 6). Stored JSON is passed through, not decoded."""
     view: dict[str, Any] = {
@@ -77,6 +96,15 @@ def run_view(record: RunRecord) -> dict[str, Any]:
         ending = msgspec.json.decode(record.terminal, type=dict[str, msgspec.Raw])
         view.update({key: ending[key] for key in ("result", "verdict", "error", "reason", "usage") if key in ending})
     return view
+
+
+def shared_run_view(record: RunRecord) -> dict[str, Any]:
+    """Return a run as a visitor with a share link sees it: how it went, nothing of its owner. An input that is more
+    than a text may hold what was meant for the agent alone (a browser's storage state), and is left out.
+    """
+    view = run_view(record)
+    text = record.input.startswith(b'"')
+    return {**{key: view[key] for key in _SHARED if key in view}, "input": view["input"] if text else None}
 
 
 def artifact_view(artifact: Artifact) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from runwire.web.endpoints import (
     people,
     runs,
     schedules,
+    shares,
     suites,
     tasks,
     test_runs,
@@ -103,6 +104,17 @@ DOORS: tuple[Door, ...] = (
     Door("PATCH", "/v1/threads/{thread_id}", threads.change_thread, Policy.USER),
     Door("DELETE", "/v1/threads/{thread_id}", threads.delete_thread, Policy.USER),
     Door("GET", "/v1/threads/{thread_id}/export", threads.export_thread, Policy.USER),
+    Door("POST", "/v1/shares", shares.add_share, Policy.USER),
+    Door("GET", "/v1/shares", shares.list_shares, Policy.USER),
+    Door("DELETE", "/v1/shares/{share_id}", shares.delete_share, Policy.USER),
+    Door("POST", "/v1/shared", shares.open_share, Policy.PUBLIC),
+    Door("GET", "/v1/shared/{share_id}", shares.get_share, Policy.VISITOR),
+    Door("POST", "/v1/shared/{share_id}/tickets", shares.issue_ticket, Policy.VISITOR),
+    Door("GET", "/v1/shared/{share_id}/runs", shares.list_runs, Policy.VISITOR),
+    Door("GET", "/v1/shared/{share_id}/runs/{run_id}", shares.get_run, Policy.VISITOR),
+    Door("GET", "/v1/shared/{share_id}/runs/{run_id}/events", runs.get_events, Policy.VISITOR),
+    Door("GET", "/v1/shared/{share_id}/runs/{run_id}/artifacts/{artifact_id}", artifacts.get_artifact, Policy.VISITOR),
+    Door("GET", "/v1/shared/{share_id}/runs/{run_id}/artifacts.zip", artifacts.get_artifacts_zip, Policy.VISITOR),
     Door("GET", METRICS_PATH, monitoring.get_metrics, Policy.ADMIN),
     Door("GET", "/v1/status", monitoring.get_status, Policy.ADMIN),
     Door("GET", "/v1/browsers", monitoring.get_browsers, Policy.ADMIN),
@@ -153,6 +165,7 @@ DOORS: tuple[Door, ...] = (
     Door("WS", "/ws/runs/{run_id}", follow_socket, Policy.USER),
     Door("GET", "/", chat_ui.page, Policy.PUBLIC),
     Door("GET", "/login", chat_ui.page, Policy.PUBLIC),
+    Door("GET", "/shared", chat_ui.page, Policy.PUBLIC),
 )
 
 

@@ -23,6 +23,7 @@ from runwire.contracts.files import FileStore
 from runwire.contracts.live_view import LiveViews
 from runwire.contracts.model import ChatModel
 from runwire.contracts.run_store import Created, RunStore
+from runwire.contracts.shares import ShareStore
 from runwire.contracts.traversals import TraversalStore
 from runwire.contracts.usage import UsageStore
 from runwire.contracts.webhooks import WebhookStore
@@ -45,6 +46,7 @@ from runwire.runs.state import RunStatus
 from runwire.settings import Settings
 from runwire.telemetry.tracing import RunTracer
 from runwire.web.connection import Connections, SocketConnection
+from runwire.web.visits import Visits
 from runwire.web.vitals import Vitals
 
 T = TypeVar("T")
@@ -74,6 +76,8 @@ class Services:
     usage: UsageStore
     check_webhook_url: Callable[[str], None]
     authenticator: Authenticator
+    shares: ShareStore
+    visits: Visits
     connections: Connections
     presence: DisconnectWatch
     answers: AnswerDesk

@@ -15,12 +15,14 @@ from runwire.engine.bridge import AgentWebSocketBridge
 from runwire.engine.saved_tests import SavedTests
 from runwire.persistence import database
 from runwire.persistence.saved import SqlSavedStore
+from runwire.persistence.shares import SqlShareStore
 from runwire.persistence.test_runs import SqlTestRunStore
 from runwire.protocol.webhooks import check_url
 from runwire.settings import Settings
 from runwire.telemetry.loop_lag import LoopLag
 from runwire.web.connection import Connections
 from runwire.web.services import Services
+from runwire.web.visits import Visits
 from runwire.web.vitals import Vitals
 from runwire.wiring.execution import Execution, webhook_rules
 from runwire.wiring.storage import Storage
@@ -40,6 +42,7 @@ def build_services(
     connections = Connections()
     health = partial(_health, settings, storage, execution)
     saved = SqlSavedStore(storage.writer, storage.readers)
+    shares = SqlShareStore(storage.writer, storage.readers, clock)
     test_runs = SqlTestRunStore(storage.writer, storage.readers, storage.store)
     return Services(
         settings=settings,
@@ -58,7 +61,9 @@ def build_services(
         schedules=execution.schedules,
         usage=storage.usage,
         check_webhook_url=partial(check_url, allowed=webhook_rules(settings)),
-        authenticator=StoredIdentity(storage.users, clock),
+        authenticator=StoredIdentity(storage.users, shares, clock, share_links=settings.share_links),
+        shares=shares,
+        visits=Visits(clock, connections),
         connections=connections,
         presence=execution.presence,
         answers=execution.answers,

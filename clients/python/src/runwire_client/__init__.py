@@ -34,6 +34,7 @@ from runwire_client.people import InputRequest, InputResponse, input_request, in
 from runwire_client.queueing import AgentLoad, CancelledRuns, Operator, Pause, QueuePlace, QueueStatus, UserLoad
 from runwire_client.records import Agent, Health, Run, RunRecord, RunResult
 from runwire_client.schedules import Schedule
+from runwire_client.shares import Share
 from runwire_client.suites import Suite, SuiteMember, SuiteRun
 from runwire_client.timing import Clock, Timing
 from runwire_client.usage import Usage
@@ -77,6 +78,7 @@ __all__ = [
     "RunwireError",
     "SavedTest",
     "Schedule",
+    "Share",
     "State",
     "StoredFile",
     "Suite",

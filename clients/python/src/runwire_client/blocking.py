@@ -16,6 +16,7 @@ from runwire_client.blocking_parts import (
     BlockingFiles,
     BlockingOperator,
     BlockingSchedules,
+    BlockingShares,
     BlockingWebhooks,
 )
 from runwire_client.blocking_tests import BlockingBrowserConfigs, BlockingSuites, BlockingTests
@@ -180,6 +181,11 @@ class Runwire:
     def schedules(self) -> BlockingSchedules:
         """Runs that start again and again."""
         return BlockingSchedules(self._async.schedules, self._wait)
+
+    @property
+    def shares(self) -> BlockingShares:
+        """Read-only links for people without a token."""
+        return BlockingShares(self._async.shares, self._wait)
 
     def _each(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
         """Yield what an asynchronous generator yields; it is closed with this one."""

@@ -13,6 +13,7 @@ from runwire_client.conversations import Conversation, Conversations, ExportForm
 from runwire_client.files import Files, StoredFile
 from runwire_client.queueing import CancelledRuns, Operator
 from runwire_client.schedules import Schedule, Schedules
+from runwire_client.shares import Share, Shares
 from runwire_client.webhooks import Delivery, Webhook, Webhooks
 
 T = TypeVar("T")
@@ -138,6 +139,26 @@ class BlockingSchedules:
     def delete(self, schedule_id: str) -> None:
         """Remove one."""
         self._wait(self._parts.delete(schedule_id))
+
+
+class BlockingShares:
+    """Read-only links, as AsyncRunwire.shares."""
+
+    def __init__(self, parts: Shares, wait: Wait) -> None:
+        self._parts = parts
+        self._wait = wait
+
+    def add(self, *, run_id: str | None = None, thread_id: str | None = None, expires_s: float | None = None) -> Share:
+        """Make a link to one run or to one conversation."""
+        return self._wait(self._parts.add(run_id=run_id, thread_id=thread_id, expires_s=expires_s))
+
+    def list(self) -> Sequence[Share]:
+        """Return those that have not expired."""
+        return self._wait(self._parts.list())
+
+    def revoke(self, share_id: str) -> None:
+        """End one."""
+        self._wait(self._parts.revoke(share_id))
 
 
 async def _pieces(file: BinaryIO) -> AsyncGenerator[bytes, None]:

@@ -39,6 +39,7 @@ from runwire_client.records import (
     result_of,
 )
 from runwire_client.schedules import Schedules
+from runwire_client.shares import Shares
 from runwire_client.socket_door import SocketDoor
 from runwire_client.suites import Suites
 from runwire_client.timing import Clock, Random, SystemClock, Timing
@@ -90,6 +91,8 @@ class AsyncRunwire:
         """The user's files."""
         self.schedules: Final = Schedules(self._http)
         """Runs that start again and again."""
+        self.shares: Final = Shares(self._http, address)
+        """Read-only links for people without a token."""
         self.tests: Final = Tests(self._http)
         """The user's saved browser tests, and their runs."""
         self.browser_configs: Final = BrowserConfigs(self._http)

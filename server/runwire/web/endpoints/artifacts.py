@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from runwire.errors import NotFound
-from runwire.web.access import current_user
+from runwire.web.access import current_reader, current_user
 from runwire.web.export import artifacts_zip
 from runwire.web.responses import DOWNLOAD_HEADERS, artifact_view, attachment, json_response
 from runwire.web.services import get_services
@@ -30,7 +30,7 @@ async def list_artifacts(request: Request) -> Response:
 async def get_artifacts_zip(request: Request) -> Response:
     """Return all of a run's artifacts as one archive, made while it is sent."""
     services = get_services(request)
-    run = await services.store.get(request.path_params["run_id"], current_user(request))
+    run = await services.store.get(request.path_params["run_id"], current_reader(request))
     headers = {**DOWNLOAD_HEADERS, **attachment(f"{run.run_id}-artifacts.zip")}
     return StreamingResponse(artifacts_zip(services, run), media_type="application/zip", headers=headers)
 
@@ -38,7 +38,7 @@ async def get_artifacts_zip(request: Request) -> Response:
 async def get_artifact(request: Request) -> Response:
     """Return one artifact's bytes."""
     services = get_services(request)
-    run = await services.store.get(request.path_params["run_id"], current_user(request))
+    run = await services.store.get(request.path_params["run_id"], current_reader(request))
     found = await asyncio.to_thread(services.artifacts.find, run.run_id, request.path_params["artifact_id"])
     if found is None:
         raise NotFound("no such artifact")

@@ -14,9 +14,9 @@ import structlog
 from msgspec import UNSET
 from starlette.websockets import WebSocket
 
-from runwire.contracts.actors import OwnedRun, User
+from runwire.contracts.actors import OwnedRun, Reader, User, Visitor
 from runwire.contracts.run_store import Created
-from runwire.errors import BadCommand, Conflict, ProtocolViolation, RunwireError
+from runwire.errors import BadCommand, Conflict, ProtocolViolation, RunwireError, ScopeMissing
 from runwire.ids import new_id
 from runwire.protocol.close_codes import CloseCode
 from runwire.protocol.commands import (
@@ -47,6 +47,12 @@ from runwire.web.topics import Topics
 
 log = structlog.get_logger(__name__)
 
+VISITOR_NAME = "visitor"
+"""What the first frame calls whoever came with a share link."""
+
+VISITOR_OPS = frozenset({"auth", "ping", "run.follow", "run.unfollow"})
+"""All that a visitor may ask of a socket."""
+
 LAST_COMMANDS_S = 5.0
 """How long the commands that a client sent before it left may take; as many wait as its pace allows."""
 
@@ -55,7 +61,7 @@ async def command_socket(websocket: WebSocket) -> None:
     """Carry out a client's commands and follow its runs."""
     services = get_services(websocket)
     connection = make_connection(websocket, services)
-    user: User | None = None
+    user: Reader | None = None
     try:
         check_subprotocol(websocket)
         if connection.authenticated_early:
@@ -70,13 +76,13 @@ async def command_socket(websocket: WebSocket) -> None:
     await guarded(connection, _serve(connection, services, user))
 
 
-async def _serve(connection: SocketConnection, services: Services, user: User | None) -> None:
-    if user is None:
-        user = await connection.authenticate()
+async def _serve(connection: SocketConnection, services: Services, reader: Reader | None) -> None:
+    if reader is None:
+        reader = await services.visits.admit(connection)
     if services.connections.draining:
         connection.close(CloseCode.OVER_CAPACITY)  # no new work is taken; a run can still be followed on its own socket
         raise SocketClosed
-    await CommandEndpoint(connection, services, user).run()
+    await CommandEndpoint(connection, services, reader).run()
 
 
 class CommandEndpoint:
@@ -86,24 +92,30 @@ class CommandEndpoint:
         "_commands",
         "_connection",
         "_follows",
+        "_reader",
         "_services",
         "_settings",
         "_topics",
-        "_user",
         "_views",
         "_worker",
     )
 
-    def __init__(self, connection: SocketConnection, services: Services, user: User) -> None:
+    def __init__(self, connection: SocketConnection, services: Services, reader: Reader) -> None:
         self._connection = connection
         self._services = services
-        self._user = user
+        self._reader = reader
         self._settings = services.settings
         self._follows: dict[str, RunFollow] = {}
-        self._topics = Topics(connection, services, user)
+        self._topics: Topics | None = None
         self._commands: list[dict[str, Any]] = []
         self._worker: asyncio.Task[None] | None = None
         self._views: SocketViews | None = None
+
+    @property
+    def _user(self) -> User:
+        """Whose commands these are: a visitor's never come so far (:meth:`_operate`)."""
+        assert isinstance(self._reader, User), "only a user's commands need one"
+        return self._reader
 
     async def run(self) -> None:
         """Say hello and receive until the socket is closed.
@@ -121,7 +133,8 @@ class CommandEndpoint:
             message_burst=settings.message_burst,
             follows=settings.follows_per_socket,
         )
-        connection.send(Hello(user=self._user.id, heartbeat_s=settings.heartbeat_s, limits=limits))
+        name = VISITOR_NAME if isinstance(self._reader, Visitor) else self._reader.id
+        connection.send(Hello(user=name, heartbeat_s=settings.heartbeat_s, limits=limits))
         try:
             while True:
                 try:
@@ -140,7 +153,8 @@ class CommandEndpoint:
                 worker.cancel()
             for follow in tuple(self._follows.values()):
                 follow.stop()
-            self._topics.stop()
+            if self._topics is not None:
+                self._topics.stop()
             if self._views is not None:
                 self._views.close_all()
 
@@ -155,7 +169,8 @@ class CommandEndpoint:
     def _pump(self) -> None:
         for follow in tuple(self._follows.values()):
             follow.pump()
-        self._topics.pump()
+        if self._topics is not None:
+            self._topics.pump()
         if self._views is not None:
             self._views.pump()
 
@@ -179,6 +194,8 @@ class CommandEndpoint:
             self._connection.send(Reply(id=command_id, ok=False, error=told))
 
     async def _operate(self, message: dict[str, Any], command_id: Any) -> None:
+        if isinstance(self._reader, Visitor) and message["op"] not in VISITOR_OPS:
+            raise ScopeMissing("this link lets you look, and nothing else")
         command = parse_command(message)
         match command:
             case StartRun():
@@ -236,12 +253,14 @@ class CommandEndpoint:
 
     async def _follow(self, command: FollowRun, command_id: Any) -> None:
         self._check_room(command.run_id)
-        run = await self._services.store.get(command.run_id, self._user)
+        run = await self._services.store.get(command.run_id, self._reader)
         self._drop(run.run_id)
         self._reply_run(command_id, run, existed=True)
         self._begin(self._attach(run.run_id), run, FollowOptions(command.after, command.epoch, command.batch))
 
     async def _follow_topic(self, op: str, command: WholeQueue | OneThread, command_id: Any) -> None:
+        if self._topics is None:
+            self._topics = Topics(self._connection, self._services, self._user)
         topics, begin = self._topics, op.endswith(".follow")
         with topics.held():
             if isinstance(command, OneThread):

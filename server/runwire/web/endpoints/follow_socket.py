@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 from starlette.websockets import WebSocket
 
-from runwire.contracts.actors import OwnedRun, User
+from runwire.contracts.actors import OwnedRun
 from runwire.errors import BadCommand, InvalidInput, NotAuthenticated, RunwireError
 from runwire.protocol.commands import Ping, parse_command, parse_cursor
 from runwire.protocol.frames import Pong, Reply
@@ -71,8 +71,7 @@ class _FollowEndpoint:
         """Authenticate if need be, follow, and receive until the socket is closed."""
         connection, services = self._connection, self._services
         if run is None:
-            user: User = await connection.authenticate()
-            run = await services.store.get(run_id, user)
+            run = await services.store.get(run_id, await services.visits.admit(connection))
         settings = services.settings
         follow = RunFollow(
             connection,

@@ -5,13 +5,15 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from runwire.contracts.actors import Visitor
 from runwire.contracts.run_store import RunFilter
 from runwire.errors import InvalidInput
 from runwire.ids import is_client_run_id, new_id
 from runwire.protocol.codec import decode_body
 from runwire.protocol.commands import RetryRun, StartRun, convert, parse_cursor
+from runwire.protocol.shares import without_names
 from runwire.runs.state import RunStatus
-from runwire.web.access import current_user
+from runwire.web.access import current_reader, current_user
 from runwire.web.query import limit_of
 from runwire.web.responses import json_response, run_view
 from runwire.web.services import get_services
@@ -83,14 +85,15 @@ async def get_run(request: Request) -> Response:
 async def get_events(request: Request) -> Response:
     """Return entries behind ``after`` as they are stored; ``next`` is the cursor for the following page."""
     services = get_services(request)
-    run = await services.store.get(request.path_params["run_id"], current_user(request))
+    run = await services.store.get(request.path_params["run_id"], current_reader(request))
     after = parse_cursor(request.query_params.get("after", "0"))
     limit = limit_of(request.query_params, MOST_EVENTS, MOST_EVENTS)
     chunk = await services.bridge.read(run, after, entries=limit, size_bytes=EVENTS_BYTES)
     last = chunk.first_seq + len(chunk.frames) - 1
     more = bool(chunk.frames) and last < run.record.last_seq
     following = b"%d" % last if more else b"null"
-    return json_response(b'{"data":[%b],"next":%b}' % (b",".join(chunk.frames), following))
+    frames = without_names(chunk.frames) if isinstance(run.actor, Visitor) else chunk.frames
+    return json_response(b'{"data":[%b],"next":%b}' % (b",".join(frames), following))
 
 
 async def cancel_run(request: Request) -> Response:
