@@ -100,7 +100,7 @@ PYTHON_FOLDERS = $(wildcard server clients/python alembic tests bench examples s
 TYPED_FOLDERS = $(wildcard server clients/python tests bench examples scripts)
 
 .PHONY: check
-check: check-format check-lint check-types check-floors check-migrations check-schema check-docs check-wheel ## All gates
+check: check-format check-lint check-types check-floors check-migrations check-schema check-web check-docs check-wheel ## All gates
 
 .PHONY: check-format
 check-format: setup ## ruff format, changing nothing
@@ -125,6 +125,10 @@ check-migrations: setup ## The migrations lead to exactly the tables of the code
 .PHONY: check-schema
 check-schema: setup ## docs/api holds the schemas that the code makes
 	$(BIN)/runwire schema --check docs/api
+
+.PHONY: check-web
+check-web: setup ## The page's types fit, and those of the protocol are the schemas'
+	scripts/web.sh check
 
 .PHONY: check-docs
 check-docs: setup ## Links, paths and settings that the documents name exist
@@ -160,9 +164,10 @@ bench-isolation: setup ## Start to first event of an agent in a process of its o
 
 ##@ Keep
 .PHONY: docs
-docs: setup ## Write the pages that are made from the code (settings, states, schemas)
+docs: setup ## Write the pages that are made from the code (settings, states, schemas), and the page's types from those
 	$(BIN)/python scripts/generated_docs.py
 	$(BIN)/runwire schema --out docs/api
+	scripts/web.sh types
 
 .PHONY: images
 images: setup $(STAMPS)/web $(STAMPS)/chromium ## Photograph the page and a terminal anew (docs/images)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds or tests the web page: scripts/web.sh build|test [OUTCOME_FILE]
+# Builds, tests or checks the web page, or writes its types: scripts/web.sh build|test|check|types [OUTCOME_FILE]
 #
 # Uses the system's Node where it is new enough, else installs the Node that ships in a PyPI wheel into .venv/node (pinned,
 # with hashes), and nowhere else. With OUTCOME_FILE a failed build is no failure: the reason is written into that file
@@ -74,6 +74,6 @@ build)
     run_logged npm run build || give_up "npm run build failed (its last lines stand above)"
     if [ -n "$outcome" ]; then : >"$outcome"; fi
     ;;
-test) npm test ;;
+test | check | types) npm run --silent "$action" ;;
 *) say "unknown action: $action" >&2; exit 2 ;;
 esac

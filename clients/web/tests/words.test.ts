@@ -38,8 +38,8 @@ describe("words and figures", () => {
     expect([400, 1_200, 42_000, 185_000, 3_720_000].map(duration)).toEqual(["400 ms", "1.2 s", "42 s", "3 min 05 s", "1 h 02 min"]);
     expect([-5, 900, 3_900, 12_800, 61_000].map(wholeSeconds)).toEqual(["0 s", "0 s", "3 s", "12 s", "1 min 01 s"]);
     expect([1, 2, 3, 4, 11, 12, 13, 21, 102, 111].map(ordinal).join(" ")).toBe("1st 2nd 3rd 4th 11th 12th 13th 21st 102nd 111th");
-    expect(queuePlace({ type: "queue", position: 3, size: 12, eta_s: 40 })).toBe("3rd of 12, about 40 s");
-    expect(queuePlace({ type: "queue", position: 1, size: 1 })).toBe("1st of 1");
+    expect(queuePlace({ type: "queue", run_id: RUN, position: 3, size: 12, eta_s: 40 })).toBe("3rd of 12, about 40 s");
+    expect(queuePlace({ type: "queue", run_id: RUN, position: 1, size: 1 })).toBe("1st of 1");
     expect([clockTime(0), clockTime(61_250)]).toEqual(["0:00.0", "1:01.2"]);
     expect([size(12), size(3_100), size(2_500_000)]).toEqual(["12 B", "3.1 kB", "2.5 MB"]);
     expect([ago(0, 5_000), ago(0, 300_000), ago(0, 7_200_000)]).toEqual(["just now", "5 min ago", "2 h ago"]);

@@ -37,7 +37,7 @@ export function ordinal(number: number): string {
 
 /** "3rd of 12, about 40 s"; the time only where the server measured one. */
 export function queuePlace(queue: QueueFrame): string {
-  const place = queue.position === undefined ? `${queue.size} waiting` : `${ordinal(queue.position)} of ${queue.size}`;
+  const place = `${ordinal(queue.position)} of ${queue.size}`;
   return queue.eta_s === undefined ? place : `${place}, about ${duration(queue.eta_s * 1_000)}`;
 }
 

@@ -1,125 +1,47 @@
 /**
  * The frames of the wire protocol, version 1, as this page sends and receives them (docs: protocol, sections 1, 3, 4).
  *
- * Holds types and the one parser that turns text into a frame. Pure: knows no socket, no clock and no page.
+ * The types are those of `wire.ts`, generated from the server's schemas; here stands what the page adds to them, and the one
+ * parser that turns text into a frame. Pure: knows no socket, no clock and no page.
  */
 
 import type { AguiEvent } from "./agui";
+import type * as wire from "./wire";
 
-export type RunStatus = "QUEUED" | "RUNNING" | "WAITING" | "SUCCEEDED" | "FAILED" | "CANCELLED";
-export type Verdict = "passed" | "failed";
+export type { RunStatus, StateData, StateEntry, Verdict } from "./wire";
 
-const TERMINAL: ReadonlySet<string> = new Set<RunStatus>(["SUCCEEDED", "FAILED", "CANCELLED"]);
+const TERMINAL: ReadonlySet<string> = new Set<wire.RunStatus>(["SUCCEEDED", "FAILED", "CANCELLED"]);
 
 /** Whether a run in this status has ended (protocol L5). */
-export function isTerminal(status: RunStatus): boolean {
+export function isTerminal(status: wire.RunStatus): boolean {
   return TERMINAL.has(status);
 }
 
-export interface RunFault {
-  readonly code: string;
-  readonly message: string;
-  readonly retryable?: boolean;
-}
+export type RunFault = wire.FailureData;
 
-export interface StateData {
-  readonly status: RunStatus;
-  readonly attempt: number;
-  readonly reason?: string;
-  readonly not_before_ms?: number;
-  readonly result?: unknown;
-  readonly verdict?: Verdict;
-  readonly error?: RunFault;
-  readonly usage?: Readonly<Record<string, unknown>>;
-}
-
-interface EntryBase {
-  readonly run_id: string;
-  /** 1, 2, 3, … without a hole. */
-  readonly seq: number;
-  /** Unix milliseconds. */
-  readonly ts_ms: number;
-}
-export interface StateEntry extends EntryBase {
-  readonly type: "state";
-  readonly data: StateData;
-}
-export interface EventEntry extends EntryBase {
-  readonly type: "event";
+/** An agent's word: `data` is checked field by field where it is used (`agui.ts`). */
+export interface EventEntry extends Omit<wire.EventEntry, "data"> {
   readonly data: AguiEvent;
 }
 /** One item of a run's log. */
-export type Entry = StateEntry | EventEntry;
+export type Entry = wire.StateEntry | EventEntry;
 
-export interface Limits {
-  readonly message_bytes?: number;
-}
-export interface HelloFrame {
-  readonly type: "hello";
-  readonly protocol: string | number;
-  readonly user: unknown;
-  readonly heartbeat_s: number;
-  readonly limits?: Limits;
-}
-export interface ReplyError {
-  readonly code: string;
-  readonly message: string;
-  readonly retryable?: boolean;
-  readonly details?: unknown;
-}
-export interface ReplyFrame {
-  readonly type: "reply";
+export type HelloFrame = wire.Hello;
+export type ConnectedFrame = wire.Connected;
+export type ResetFrame = wire.Reset;
+export type HeartbeatFrame = wire.Heartbeat;
+export type QueueFrame = wire.Queue;
+export type EndFrame = wire.End;
+export type PongFrame = wire.Pong;
+/** Why a command was refused, by the server or, without its details, by this page. */
+export type ReplyError = Pick<wire.ErrorObject, "code" | "message"> & Partial<wire.ErrorObject>;
+/** The ids are this page's own, and it sends no command whose result is not an object. */
+export interface ReplyFrame extends Omit<wire.Reply, "id" | "result"> {
   readonly id: string;
-  readonly ok: boolean;
   readonly result?: Readonly<Record<string, unknown>>;
-  readonly error?: ReplyError;
 }
-export interface ConnectedFrame {
-  readonly type: "connected";
-  readonly run_id: string;
-  readonly status: RunStatus;
-  readonly epoch: string;
-  readonly first_seq: number;
-  readonly last_seq: number;
-  readonly resumed: boolean;
-}
-export interface ResetFrame {
-  readonly type: "reset";
-  readonly run_id: string;
-  readonly reason: "epoch" | "ahead" | "trimmed";
-  readonly first_seq: number;
-  readonly last_seq: number;
-}
-export interface BatchFrame {
-  readonly type: "batch";
-  readonly run_id: string;
-  readonly first_seq: number;
+export interface BatchFrame extends Omit<wire.Batch, "entries"> {
   readonly entries: readonly Entry[];
-}
-export interface HeartbeatFrame {
-  readonly type: "heartbeat";
-  readonly run_id?: string;
-  readonly last_seq?: number;
-  readonly ts_ms: number;
-}
-export interface QueueFrame {
-  readonly type: "queue";
-  readonly run_id?: string;
-  readonly position?: number;
-  readonly size: number;
-  /** Seconds; present only when measured. */
-  readonly eta_s?: number;
-  /** Why the run waits although its turn may have come. */
-  readonly blocked?: string;
-}
-export interface EndFrame {
-  readonly type: "end";
-  readonly run_id: string;
-  /** A close code of section 5. */
-  readonly code: number;
-}
-export interface PongFrame {
-  readonly type: "pong";
 }
 export type Frame =
   | HelloFrame
@@ -151,12 +73,17 @@ export function parseFrame(text: string): Frame | null {
   return FRAME_TYPES.has((value as { type: string }).type) ? (value as Frame) : null;
 }
 
-/** The commands of section 4 that this page sends; `id` and `op` are added when one is sent. */
+type Sent<C> = Omit<C, "id">;
+/** A start and a repetition under an id that was chosen here: it makes them safe to send twice. */
+export type StartCommand = Sent<wire.RunStartCommand> & { readonly run_id: string };
+export type RetryCommand = Sent<wire.RunRetryCommand> & { readonly new_run_id: string };
+/** The commands of section 4 that this page sends; `id` is added when one is sent. */
 export type Command =
-  | { readonly op: "run.start"; readonly run_id: string; readonly agent: string; readonly input: unknown; readonly thread_id?: string; readonly if_busy?: "enqueue" }
-  | { readonly op: "run.follow"; readonly run_id: string; readonly after?: number; readonly epoch?: string; readonly batch: boolean }
-  | { readonly op: "run.unfollow"; readonly run_id: string }
-  | { readonly op: "run.cancel"; readonly run_id: string }
-  | { readonly op: "run.respond"; readonly run_id: string; readonly request_id: string; readonly payload: unknown }
-  | { readonly op: "run.send"; readonly run_id: string; readonly message: string; readonly message_id: string }
-  | { readonly op: "ping" };
+  | StartCommand
+  | RetryCommand
+  | Sent<wire.RunFollowCommand>
+  | Sent<wire.RunUnfollowCommand>
+  | Sent<wire.RunCancelCommand>
+  | Sent<wire.RunRespondCommand>
+  | Sent<wire.RunSendCommand>
+  | Sent<wire.PingCommand>;
