@@ -142,6 +142,18 @@ async def test_input_reaches_the_page_and_is_seen_soon(server: EmbeddedServer, s
             assert time.monotonic() - begun < 1.0
 
 
+async def test_two_quick_clicks_are_a_double_click(server: EmbeddedServer, site: str) -> None:
+    async with carried_out(server, f"{site}/hand.html", 'Verify title is "Hand clicked clicked twice"') as (_, run_id):
+        async with viewing(server, run_id) as viewer:
+            await viewer.picture()
+            await viewer.take()
+            for clicks in (1, 2):
+                for action in ("down", "up"):
+                    await viewer.use(kind="mouse", action=action, x=PRESS[0], y=PRESS[1], clicks=clicks)
+            await viewer.give()
+        assert (await ended(server, run_id, 10.0))["verdict"] == "passed"
+
+
 async def test_inputs_are_bounded_in_form_and_pace(make_server: MakeServer, site: str) -> None:
     server = make_server(browser_allow=("127.0.0.1",), message_burst=20, view_inputs_per_s=1)
     async with carried_out(server, f"{site}/hand.html", WAIT) as (socket, run_id):

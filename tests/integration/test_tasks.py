@@ -57,6 +57,20 @@ async def test_what_could_not_run_is_refused_at_saving(server: EmbeddedServer, t
     problem_of(absent, 404, "not_found")
 
 
+async def test_a_check_tells_every_fault_and_saves_nothing(server: EmbeddedServer) -> None:
+    faulty = 'name: Checked\nsteps:\n  - Click "A"\n  - Click\n  - Juggle\n'
+    async with server.http() as http:
+        told = await http.post("/v1/tasks/check", json={"test": faulty})
+        sound = await http.post("/v1/tasks/check", json={"test": SHOP})
+        shapeless = await http.post("/v1/tasks/check", json={"tests": SHOP})
+        problem_of(await http.get("/v1/tasks/check"), 404, "not_found")
+    assert (told.status_code, told.json()["ok"]) == (200, False)
+    assert [(one["step"], one["line"]) for one in told.json()["faults"]] == [(2, 4), (3, 5)]
+    assert told.json()["faults"][0]["message"] == "step 2: no target given"
+    assert sound.json() == {"ok": True, "name": SHOP["name"], "steps": len(SHOP["steps"]), "faults": []}
+    problem_of(shapeless, 422, "invalid_input")
+
+
 @pytest.mark.parametrize("task_id", ["", "A", "a b", "a/b", "-a", "a" * 65, "ä"])
 async def test_an_id_is_a_slug(server: EmbeddedServer, task_id: str) -> None:
     async with server.http() as http:

@@ -50,6 +50,13 @@ def test_a_fault_is_told_with_its_place(
     assert printed.err.startswith(f"test.yaml: {said}")
 
 
+def test_one_faulty_step_hides_no_other(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (written / "test.yaml").write_text("steps:\n  - Click\n  - Reload\n  - Juggle\n  - a: b\n", encoding="utf-8")
+    assert main(["check", "test.yaml"]) == 1
+    places = [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()]
+    assert places == ["step 1", "step 3", "step 4"]
+
+
 def test_one_faulty_file_hides_no_other(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (written / "good.yaml").write_text(GOOD, encoding="utf-8")
     (written / "binary.yaml").write_bytes(b"steps: \xff")

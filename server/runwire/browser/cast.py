@@ -97,7 +97,8 @@ async def use(stage: Stage, what: Input) -> None:
             await page.mouse.move(what.x, what.y)
         case MouseInput(action="down" | "up"):
             await page.mouse.move(what.x, what.y)
-            await (page.mouse.down if what.action == "down" else page.mouse.up)(button=what.button)
+            press = page.mouse.down if what.action == "down" else page.mouse.up
+            await press(button=what.button, click_count=what.clicks)
         case MouseInput():
             await page.mouse.click(what.x, what.y, button=what.button, click_count=2 if what.action == "double" else 1)
         case WheelInput():

@@ -21,8 +21,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = commands.add_parser(
         "check",
         help="check browser tests without running them",
-        description="Check browser tests (YAML or JSON) without running them; a line a file. Exit code: 0 all are "
-        "sound, 1 one is not.",
+        description="Check browser tests (YAML or JSON) without running them; a line for each sound file and for each "
+        "fault. Exit code: 0 all are sound, 1 one is not.",
     )
     parser.add_argument("files", metavar="FILE", nargs="+", type=Path)
     parser.set_defaults(command=run)
@@ -32,21 +32,29 @@ def run(arguments: argparse.Namespace) -> int:
     """Check every file: what is sound goes to standard output, what is not, with its place, to standard error."""
     code = SOUND
     for path in arguments.files:
-        try:
-            print(f"{path}: {_summary(path)}")
-        except InvalidInput as error:
-            print(f"{path}: {error.message}", file=sys.stderr)
+        faults, summary = _check(path)
+        for fault in faults:
+            print(f"{path}: {fault}", file=sys.stderr)
             code = FAULTY
+        if not faults:
+            print(f"{path}: {summary}")
     return code
 
 
-def _summary(path: Path) -> str:
-    """Return what the test holds. Raises InvalidInput, such as ``step 3: no target given``."""
-    from runwire.protocol.steps.testfile import parse_test  # with the language's tables; other commands need none
+def _check(path: Path) -> tuple[list[str], str]:
+    """Return what is wrong with a test, such as ``step 3: no target given``; if nothing is, what it holds."""
+    from runwire.protocol.steps.faults import faults_of  # with the language's tables; other commands need none
+    from runwire.protocol.steps.testfile import parse_test
 
-    test = parse_test(read_test(path))
+    try:
+        text = read_test(path)
+    except InvalidInput as error:
+        return [error.message], ""
+    if faults := faults_of(text):
+        return [fault.message for fault in faults], ""
+    test = parse_test(text)
     rows = f" × {len(test.data)} rows" if test.data else ""
-    return f"ok, {len(test.steps)} steps{rows}"
+    return [], f"ok, {len(test.steps)} steps{rows}"
 
 
 def read_test(path: Path) -> str:

@@ -47,6 +47,12 @@ class ChangeTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     ] = UNSET
 
 
+class CheckTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Check a test without saving it: the body of ``POST /v1/tasks/check``."""
+
+    test: Annotated[Any, Meta(description="a browser test as an object, or as YAML or JSON text")]
+
+
 class SaveConfiguration(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Save a browser configuration: the body of ``POST /v1/browser-configs``."""
 
@@ -130,6 +136,18 @@ def checked_test(source: object) -> tuple[str, SavedTest]:
     name = parse_test(test).name
     encode_value(test)
     return name, SavedTest(test=test, text=source if isinstance(source, str) else None)
+
+
+def check_test(source: object) -> dict[str, Any]:
+    """Return whether a test could be saved: ``ok``, its ``name`` and number of ``steps``, and all of its ``faults``,
+    each with ``message``, ``step`` and ``line``. As slow as ``checked_test``: call it off the loop.
+    """
+    from runwire.protocol.steps.faults import faults_of  # as above
+
+    faults = faults_of(source, checked_test)
+    name, test = (None, None) if faults else checked_test(source)
+    steps = None if test is None else len(test.test["steps"])
+    return {"ok": not faults, "name": name, "steps": steps, "faults": [msgspec.to_builtins(fault) for fault in faults]}
 
 
 def checked_suite(suite: Suite) -> None:

@@ -51,6 +51,9 @@ class MouseInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     x: Place
     y: Place
     button: Literal["left", "middle", "right"] = "left"
+    clicks: Annotated[
+        int, Meta(ge=1, le=3, description="which click of a quick series a down or an up belongs to; 2: a double click")
+    ] = 1
 
 
 class WheelInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="wheel"):

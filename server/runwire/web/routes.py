@@ -125,6 +125,7 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/v1/runs/{run_id}/steps", test_runs.get_steps, Policy.USER),
     Door("GET", "/v1/tasks", tasks.list_tasks, Policy.USER),
     Door("POST", "/v1/tasks", tasks.create_task, Policy.USER),
+    Door("POST", "/v1/tasks/check", tasks.check_task, Policy.USER),
     Door("GET", "/v1/tasks/{task_id}", tasks.get_task, Policy.USER),
     Door("PUT", "/v1/tasks/{task_id}", tasks.change_task, Policy.USER),
     Door("DELETE", "/v1/tasks/{task_id}", tasks.delete_task, Policy.USER),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from runwire.protocol.devices import DEVICES
+
 MAX_TEXT = 262_144
 """Most characters of a test's text; a guess far above any test written by hand."""
 MAX_STEPS = 500
@@ -41,7 +43,11 @@ INPUT_SCHEMA: dict[str, Any] = {
         "variables": {"type": "object", "additionalProperties": {"type": ["string", "number"]}},
         "data": {"type": "array", "maxItems": MAX_ROWS, "items": {"type": "object"}},
         "files": {"type": "object", "additionalProperties": {"type": "string"}},
-        "browser": {"type": "object", "description": "A browser configuration: viewport, locale, device and so on."},
+        "browser": {
+            "type": "object",
+            "description": "A browser configuration: viewport, locale, device and so on.",
+            "properties": {"device": {"enum": list(DEVICES)}},
+        },
         "task": {"type": "object", "description": "The saved test that a run carries out; written by the server."},
     },
     "examples": [

@@ -160,7 +160,12 @@ def _steps(value: object) -> tuple[Step, ...]:
         raise InvalidInput("steps: a list of at least one sentence is needed")
     if len(value) > MAX_STEPS:
         raise InvalidInput(f"steps: {len(value)} steps, the limit is {MAX_STEPS}")
-    return tuple(parse_step(index, _sentence(index, item)) for index, item in enumerate(value, start=1))
+    return tuple(step_of(index, item) for index, item in enumerate(value, start=1))
+
+
+def step_of(index: int, item: object) -> Step:
+    """Return the step that an item of ``steps`` at place ``index`` (from 1) means. Raises InvalidInput."""
+    return parse_step(index, _sentence(index, item))
 
 
 def _sentence(index: int, item: object) -> str:
@@ -215,12 +220,15 @@ def _load(text: str) -> object:
             return json.loads(text, object_pairs_hook=_without_duplicates)
         return yaml.load(text, Loader=_StrictLoader)  # a SafeLoader
     except json.JSONDecodeError as error:
-        raise InvalidInput(f"the test is no JSON: line {error.lineno}: {error.msg}") from error
+        raise InvalidInput(f"the test is no JSON: line {error.lineno}: {error.msg}", line=error.lineno) from error
     except RecursionError as error:
         raise InvalidInput("the test is nested too deeply") from error
     except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise InvalidInput(f"the test is no YAML: {line}{error.problem or error.context}") from error
+        reason = error.problem or error.context
+        if error.problem_mark is None:
+            raise InvalidInput(f"the test is no YAML: {reason}") from error
+        line = error.problem_mark.line + 1
+        raise InvalidInput(f"the test is no YAML: line {line}: {reason}", line=line) from error
     except (yaml.YAMLError, ValueError) as error:  # a character that YAML forbids, a date that does not exist
         raise InvalidInput(f"the test is no YAML: {str(error).splitlines()[0]}") from error
 
@@ -246,5 +254,5 @@ class _StrictLoader(yaml.SafeLoader):
         for key in keys:
             if keys.count(key) > 1:
                 line = node.start_mark.line + 1
-                raise InvalidInput(f"the key {key!r} stands twice in the test (object at line {line})")
+                raise InvalidInput(f"the key {key!r} stands twice in the test (object at line {line})", line=line)
         return dict(super().construct_mapping(node, deep))

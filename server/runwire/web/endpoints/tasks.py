@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -15,7 +16,15 @@ from runwire.ids import new_id
 from runwire.protocol.browser_options import BrowserOptions, parse_options
 from runwire.protocol.codec import decode_body
 from runwire.protocol.commands import convert
-from runwire.protocol.saved_tests import ChangeConfiguration, ChangeTask, SaveConfiguration, SavedTest, SaveTask
+from runwire.protocol.saved_tests import (
+    ChangeConfiguration,
+    ChangeTask,
+    CheckTask,
+    SaveConfiguration,
+    SavedTest,
+    SaveTask,
+    check_test,
+)
 from runwire.web.access import current_user
 from runwire.web.query import limit_of
 from runwire.web.responses import json_response
@@ -30,6 +39,12 @@ async def create_task(request: Request) -> Response:
     task_id = new_id() if body.id is UNSET else body.id
     saved = await get_services(request).tests.create_task(task_id, body.test, current_user(request))
     return json_response(task_view(saved), status=201)
+
+
+async def check_task(request: Request) -> Response:
+    """Tell everything that is wrong with a test, without saving it: 200, also for one that could not be saved."""
+    body = convert(decode_body(await request.body()), CheckTask)
+    return json_response(await asyncio.to_thread(check_test, body.test))
 
 
 async def list_tasks(request: Request) -> Response:
