@@ -3,6 +3,7 @@
 import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/run.css";
+import "./styles/live.css";
 import { render } from "preact";
 import { describe } from "./app/api";
 import { begin, problem } from "./app/store";

@@ -31,8 +31,8 @@ RECORD_TEXT = """selector => {
 class PageServer(ServerProcess):
     """A server process, and a way to talk to it as a program would."""
 
-    def __init__(self, data: Path, *, port: int = 0) -> None:
-        super().__init__(data, port=port)
+    def __init__(self, data: Path, *, port: int = 0, **settings: Any) -> None:
+        super().__init__(data, port=port, **settings)
         self.wait_listening()
         eventually(lambda: "/login#code=" in self.output, "the login link is printed", CONNECT_S)
 

@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, expect
 
 from tests.e2e.web_page.pages import LIMIT_MS, PageServer, Watched, open_run, slow_script, transcript
-
-
-class Wire:
-    """The page's sockets, in the hands of a test."""
-
-    def __init__(self, page: Page) -> None:
-        self.pairs: list[tuple[WebSocketRoute, WebSocketRoute]] = []
-        self.frozen: set[int] = set()
-        self.refuse: Callable[[], bool] = lambda: False
-        page.route_web_socket(re.compile(r"/ws$"), self._connect)
-
-    def _connect(self, page_side: WebSocketRoute) -> None:
-        if self.refuse():
-            page_side.close(code=1013)
-            return
-        number = len(self.pairs)
-        server_side = page_side.connect_to_server()
-        self.pairs.append((page_side, server_side))
-        page_side.on_message(lambda data: None if number in self.frozen else server_side.send(data))
-        server_side.on_message(lambda data: None if number in self.frozen else page_side.send(data))
-
-    def cut(self, code: int) -> None:
-        """Close the latest socket towards the page with this code."""
-        page_side, server_side = self.pairs[-1]
-        server_side.close()
-        page_side.close(code=code)
-
-    def freeze(self) -> None:
-        """Let nothing through the latest socket any more, without closing it."""
-        self.frozen.add(len(self.pairs) - 1)
+from tests.e2e.web_page.wire import Wire
 
 
 @pytest.mark.parametrize("code", [1001, 1011, 1012, 4008, 4009, 4401])

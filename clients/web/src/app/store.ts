@@ -44,10 +44,11 @@ let messageLimit = 65_536;
 /** Runs that were queued behind the open one: the page goes on to them. */
 const waitedBehind = new Set<string>();
 
-const client = new RunClient(
+/** The page's one socket: followed runs, commands, the live view. */
+export const client = new RunClient(
   {
     ticket: api.ticket,
-    open: () => new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws`) as unknown as SocketLike,
+    open: openSocket,
     clock: systemClock,
     random: Math.random,
   },
@@ -56,6 +57,12 @@ const client = new RunClient(
     onHello: (hello) => void (messageLimit = hello.limits?.message_bytes ?? messageLimit),
   },
 );
+
+function openSocket(): SocketLike {
+  const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws`);
+  socket.binaryType = "arraybuffer";
+  return socket as unknown as SocketLike;
+}
 
 function onConnection(state: ConnectionState, why: CloseRule | null): void {
   connection.value = state;

@@ -41,6 +41,8 @@ export interface ConnectionListener {
   onState(state: ConnectionState, why: CloseRule | null): void;
   onHello(frame: HelloFrame): void;
   onFrame(frame: Frame): void;
+  /** A binary message; `onmessage` must give it as an ArrayBuffer. */
+  onBinary(message: ArrayBuffer): void;
   /** Whether frames are due, so that silence means a dead socket and an end as idle means "come back". */
   expectsFrames(): boolean;
 }
@@ -62,6 +64,11 @@ export class Connection {
 
   get state(): ConnectionState {
     return this.current;
+  }
+
+  /** How long nothing was heard, milliseconds. */
+  get silentMs(): number {
+    return this.world.clock.now() - this.heardAt;
   }
 
   /** Make sure that a socket is there or on its way. */
@@ -156,7 +163,8 @@ export class Connection {
 
   private onMessage(data: unknown): void {
     this.heardAt = this.world.clock.now();
-    if (typeof data !== "string") return; // binary frames belong to the live view, which this page does not open yet
+    if (data instanceof ArrayBuffer) return this.listener.onBinary(data);
+    if (typeof data !== "string") return;
     const frame = parseFrame(data);
     if (frame === null) return;
     if (frame.type !== "hello") return this.listener.onFrame(frame);
@@ -183,7 +191,7 @@ export class Connection {
 
   private watchSilence(delayMs: number): void {
     this.cancelTimer = this.world.clock.after(delayMs, () => {
-      const silentMs = this.world.clock.now() - this.heardAt;
+      const { silentMs } = this;
       if (!this.listener.expectsFrames()) {
         this.heardAt = this.world.clock.now();
         this.watchSilence(SILENCE_LIMIT_MS);

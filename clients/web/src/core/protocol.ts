@@ -43,6 +43,8 @@ export interface ReplyFrame extends Omit<wire.Reply, "id" | "result"> {
 export interface BatchFrame extends Omit<wire.Batch, "entries"> {
   readonly entries: readonly Entry[];
 }
+export type ViewFrame = wire.View;
+export type ViewEndFrame = wire.ViewEnd;
 export type Frame =
   | HelloFrame
   | ReplyFrame
@@ -53,10 +55,12 @@ export type Frame =
   | HeartbeatFrame
   | QueueFrame
   | EndFrame
+  | ViewFrame
+  | ViewEndFrame
   | PongFrame;
 
 const FRAME_TYPES: ReadonlySet<string> = new Set<Frame["type"]>([
-  "hello", "reply", "connected", "reset", "event", "state", "batch", "heartbeat", "queue", "end", "pong",
+  "hello", "reply", "connected", "reset", "event", "state", "batch", "heartbeat", "queue", "end", "view", "view_end", "pong",
 ]);
 
 /**
@@ -73,6 +77,9 @@ export function parseFrame(text: string): Frame | null {
   return FRAME_TYPES.has((value as { type: string }).type) ? (value as Frame) : null;
 }
 
+/** What a person does to a viewed page. */
+export type PageInput = wire.ViewInputCommand["input"];
+
 type Sent<C> = Omit<C, "id">;
 /** A start and a repetition under an id that was chosen here: it makes them safe to send twice. */
 export type StartCommand = Sent<wire.RunStartCommand> & { readonly run_id: string };
@@ -86,4 +93,8 @@ export type Command =
   | Sent<wire.RunCancelCommand>
   | Sent<wire.RunRespondCommand>
   | Sent<wire.RunSendCommand>
+  | Sent<wire.ViewOpenCommand>
+  | Sent<wire.ViewCloseCommand>
+  | Sent<wire.ViewControlCommand>
+  | Sent<wire.ViewInputCommand>
   | Sent<wire.PingCommand>;

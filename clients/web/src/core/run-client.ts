@@ -2,7 +2,8 @@
  * Commands and followed runs on top of one connection: whatever the socket does, each entry reaches its sink exactly once.
  *
  * Every command sent here may be sent twice without harm (a run id is its own idempotency key, a cancel stays a cancel, a
- * second answer is told who won), so what has no reply when a socket dies is simply sent again on the next one.
+ * second answer is told who won), so what has no reply when a socket dies is simply sent again on the next one. Commands of
+ * a live view are not: a view ends with its socket.
  * Runs on the page's thread; knows no page.
  */
 
@@ -11,7 +12,7 @@ import { closeRule, resumeDelayMs, type CloseRule } from "./close-codes";
 import { Connection, type ConnectionListener, type ConnectionWorld } from "./connection";
 import type { ConnectionState } from "./connection-table";
 import { accept } from "./cursor";
-import type { Command, ConnectedFrame, Entry, Frame, HelloFrame, QueueFrame, ReplyError, ReplyFrame, ResetFrame } from "./protocol";
+import type { Command, ConnectedFrame, Entry, Frame, HelloFrame, QueueFrame, ReplyError, ReplyFrame, ResetFrame, ViewEndFrame, ViewFrame } from "./protocol";
 
 /** Commands that may wait for a reply at once; more are refused. Below the server's burst of 64 messages. */
 export const MAX_PENDING = 32;
@@ -28,6 +29,14 @@ export interface RunSink {
   onEnd(rule: CloseRule): void;
   /** The run cannot be followed (unknown, foreign, …). */
   onRefused(error: ReplyError): void;
+}
+
+/** Who reads the live view of the page; there is one at most. What a view is belongs to its socket. */
+export interface ViewSink {
+  onLive(): void;
+  onLost(): void;
+  onBinary(message: ArrayBuffer): void;
+  onFrame(frame: ViewFrame | ViewEndFrame): void;
 }
 
 /** A command that the server refused. */
@@ -65,6 +74,8 @@ export interface RunClientListener {
 
 export class RunClient implements ConnectionListener {
   readonly connection: Connection;
+  /** Set while a live view is on the page. */
+  viewSink: ViewSink | null = null;
   private readonly pending = new Map<string, Pending>();
   private readonly follows = new Map<string, Follow>();
   private commandNumber = 0;
@@ -88,6 +99,11 @@ export class RunClient implements ConnectionListener {
       this.connection.need();
       this.post(entry);
     });
+  }
+
+  /** Send a command of a view whose answer nobody needs; without a live socket there is no view that it could mean. */
+  tell(command: Command): void {
+    this.connection.send(JSON.stringify({ id: "view", ...command }));
   }
 
   /** Start a run under the id that its maker chose, and follow it from the first entry. Rejects with CommandError. */
@@ -124,6 +140,7 @@ export class RunClient implements ConnectionListener {
   }
 
   onState(state: ConnectionState, why: CloseRule | null): void {
+    if (state !== "live") this.loseViews();
     this.listener.onState(state, why);
   }
 
@@ -140,10 +157,25 @@ export class RunClient implements ConnectionListener {
       this.post(entry);
     }
     for (const follow of this.follows.values()) if (!starting.has(follow.runId)) this.ask(follow);
+    this.viewSink?.onLive();
+  }
+
+  onBinary(message: ArrayBuffer): void {
+    this.viewSink?.onBinary(message);
+  }
+
+  /** What was asked about views of a socket that is gone has no answer any more. */
+  private loseViews(): void {
+    for (const { id, command } of [...this.pending.values()]) {
+      if (!command.op.startsWith("view.")) continue;
+      this.settle(id)?.reject(new CommandError({ code: "connection_lost", message: "The connection was lost.", retryable: true }));
+    }
+    this.viewSink?.onLost();
   }
 
   onFrame(frame: Frame): void {
     if (frame.type === "reply") return this.onReply(frame);
+    if (frame.type === "view" || frame.type === "view_end") return this.viewSink?.onFrame(frame);
     const follow = "run_id" in frame && frame.run_id ? this.follows.get(frame.run_id) : undefined;
     if (!follow) return; // a frame of a run that was left a moment ago
     switch (frame.type) {

@@ -113,6 +113,8 @@ export interface Limits {
 export interface MouseInput {
   readonly action: "click" | "double" | "down" | "move" | "up";
   readonly button?: "left" | "middle" | "right";
+  /** which click of a quick series a down or an up belongs to; 2: a double click */
+  readonly clicks?: number;
   readonly kind: "mouse";
   /** CSS pixels of the viewport */
   readonly x: number;

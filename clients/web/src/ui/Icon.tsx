@@ -2,6 +2,7 @@
 
 const PATHS = {
   plus: "M12 5v14M5 12h14",
+  hand: "M6 3.500l5.500 15 2.200-6.300 6.300-2.200z",
   stop: "M7 7h10v10H7z",
   play: "M8 5.5v13l10.5-6.5z",
   pause: "M8 5.5v13M16 5.5v13",

@@ -2,6 +2,7 @@
 
 import { memo } from "./memo";
 import { asObject, asText } from "../core/agui";
+import { handOverWords } from "../core/control";
 import { duration, againWords, size, statusWords, tally } from "../core/format";
 import { isPicture } from "../core/artifact";
 import { isTerminal } from "../core/protocol";
@@ -53,6 +54,7 @@ export const ItemRow = memo(function ItemRow({ row, expanded, selected, artifact
     case "activity":
       return <Fold icon="list" title={item.activityType || "Activity"} expanded={expanded} onToggle={() => onToggle(row.key)}><pre class="fold-code">{json(item.content)}</pre></Fold>;
     case "custom":
+      if (item.name === "runwire.control") return <div class="divider hand"><Icon name="hand" />{handOverWords(item.value)}</div>;
       return <Fold icon="box" title={item.name || "Custom event"} expanded={expanded} onToggle={() => onToggle(row.key)}><pre class="fold-code">{json(item.value)}</pre></Fold>;
     case "request":
       return <RequestCard item={item} />;

@@ -52,7 +52,7 @@ export function RunPage({ session }: { session: RunSession }) {
       <Progress session={session} />
       <div class={view.steps.length > 0 && !raw.value ? "run-body split" : "run-body"}>
         {raw.value ? <RawLog session={session} /> : <Transcript key={session.runId} session={session} onReady={(show) => (showItem.current = show)} />}
-        {!raw.value && <Stage view={view} />}
+        {!raw.value && <Stage session={session} />}
       </div>
       <Foot session={session} />
       <p class="unseen" role="status" aria-live="polite">{session.spoken.value}</p>

@@ -4,6 +4,9 @@ import { useState } from "preact/hooks";
 import { duration } from "../core/format";
 import { isPicture } from "../core/artifact";
 import type { Artifact, RunView, StepItem } from "../core/view";
+import { hasControl } from "../app/live-run";
+import type { RunSession } from "../app/run-session";
+import { LiveScreen, liveWanted, switchLive } from "./LiveScreen";
 import { pickedStep, selection, type Picked } from "./selection";
 import { Icon } from "./Icon";
 
@@ -11,21 +14,26 @@ import { Icon } from "./Icon";
 const MAX_SEGMENTS = 40;
 const WORST: readonly StepItem["status"][] = ["FAILED", "RUNNING", "STOPPED", "SKIPPED", "PASSED"];
 
-export function Stage({ view }: { view: RunView }) {
+export function Stage({ session }: { session: RunSession }) {
+  const view = session.shown.value;
   const picked = pickedStep(view, selection.value);
   if (!picked) return null;
   const { step } = picked;
   const pictures = picturesOf(view, picked);
   const total = Math.max(step.total ?? 0, view.steps.length);
+  const screen = <Screen key={pictures.map((picture) => picture.id).join()} pictures={pictures} step={step} />;
+  const mayBeLive = view.terminal === null && session.replay.value === null;
+  const isLive = mayBeLive && liveWanted.value && (selection.value === null || hasControl.value);
   return (
     <section class="stage" aria-label="Browser">
       <div class="stage-head">
         <strong>Step {step.index ?? picked.number + 1}/{total}</strong>
         <span class="stage-text">{step.text}</span>
         {selection.value !== null && <button class="button small" onClick={() => (selection.value = null)}>Follow latest</button>}
+        {mayBeLive && <button class="button small live-switch" aria-pressed={liveWanted.value} title="Show the browser live" onClick={switchLive}>Live</button>}
       </div>
       <Strip view={view} picked={picked} total={total} />
-      <Screen key={pictures.map((picture) => picture.id).join()} pictures={pictures} step={step} />
+      {isLive ? <LiveScreen session={session}>{screen}</LiveScreen> : screen}
     </section>
   );
 }

@@ -6,7 +6,8 @@ export type Theme = "auto" | "light" | "dark";
 const THEMES: readonly Theme[] = ["auto", "light", "dark"];
 const THEME_KEY = "runwire.theme";
 
-function stored(key: string): string | null {
+/** Read a kept preference; null if there is none. */
+export function stored(key: string): string | null {
   try {
     return localStorage.getItem(key);
   } catch {
