@@ -204,6 +204,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = ""
 
+    browser_downloads: Annotated[
+        int, Meta(ge=0, description="downloads of one browser test that are kept as artifacts; 0: none")
+    ] = 20
+    browser_download_bytes: Annotated[Bytes, Meta(description="size of one such download, bytes")] = 16 * 1024 * 1024
+
     model_url: Annotated[
         str,
         Meta(

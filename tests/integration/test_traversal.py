@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,6 +33,19 @@ def traversal_of(run_id: str, attempt: int = 1) -> Traversal:
         verdict=None,
         steps=(),
     )
+
+
+async def test_the_archive_of_a_run_holds_its_traversal(server: EmbeddedServer) -> None:
+    async with server.http() as http:
+        run_id = await start(http, "files", [{"name": "a.txt"}])
+        await ended(server, run_id)
+        server.services.traversals.save(run_id, "T", traversal_of(run_id))
+        archive = await http.get(f"/v1/runs/{run_id}/artifacts.zip")
+    with zipfile.ZipFile(io.BytesIO(archive.content)) as opened:
+        traversal, artifact = opened.namelist()
+        assert msgspec.json.decode(opened.read(traversal), type=Traversal) == traversal_of(run_id)
+    assert traversal == f"artifacts/{run_id}/traversal.json"
+    assert artifact.endswith("-a.txt")
 
 
 async def ended_run(server: EmbeddedServer) -> str:

@@ -285,6 +285,8 @@ async def test_page_of_a_lost_browser_says_lost() -> None:
         browser.shells[0].closed = True
         with pytest.raises(BrowserLost):
             await page.title(1.0)
+        await pool.release(seat, fault=True)
+        assert browser.calls["discard"] == 1, "what it had downloaded goes although nothing of it can be closed"
 
 
 async def test_unnoticed_death_costs_one_try_not_the_run() -> None:

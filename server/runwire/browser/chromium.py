@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -25,12 +26,13 @@ from playwright.async_api import (
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
+from runwire.browser.downloads import Downloads, make_folder
 from runwire.browser.journal import Journal
 from runwire.browser.page import ChromiumPage
 from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort, ShellPort
 from runwire.browser.secrets import HttpSecret
 from runwire.browser.typed import TypedSecrets
-from runwire.contracts.browser import BrowserConfig, Recording
+from runwire.contracts.browser import BrowserConfig, Download, Recording
 from runwire.errors import BrowserError, BrowserLost, BrowserTimeout, BrowserUnavailable
 
 _KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "DISPLAY", "XAUTHORITY", "FONTCONFIG_PATH")
@@ -40,6 +42,7 @@ _ARGUMENTS = (
     # WebRTC would otherwise open sockets of its own, past the egress proxy.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
+DownloadsOf = Callable[[BrowserContext, Callable[[str], str]], Awaitable[Downloads | None]]
 _GONE = ("has been closed", "Connection closed", "Target crashed", "Page crashed", "Browser closed")
 
 
@@ -101,7 +104,7 @@ class ChromiumDriver:
         with translated():
             session = await browser.new_browser_cdp_session()
             pid = await _browser_pid(session)
-        return ChromiumShell(browser, session, pid, spec.secrets)
+        return ChromiumShell(browser, session, pid, spec)
 
     async def probe(self) -> None:
         """Make the driver answer without any browser."""
@@ -118,11 +121,9 @@ class ChromiumDriver:
 class ChromiumShell:
     """One Chromium."""
 
-    def __init__(
-        self, browser: Browser, session: CDPSession, pid: int | None, secrets: Mapping[str, HttpSecret]
-    ) -> None:
+    def __init__(self, browser: Browser, session: CDPSession, pid: int | None, spec: LaunchSpec) -> None:
         self._browser = browser
-        self._secrets = secrets
+        self._spec = spec
         self._session = session
         self.pid = pid
 
@@ -151,7 +152,26 @@ class ChromiumShell:
                 accept_downloads=False,
                 **{name: value for name, value in options.items() if value is not None},
             )
-        return ChromiumContext(context, TypedSecrets(self._secrets))
+        return ChromiumContext(context, TypedSecrets(self._spec.secrets), self._downloads_of)
+
+    async def _downloads_of(self, context: BrowserContext, hidden: Callable[[str], str]) -> Downloads | None:
+        """Begin to keep the downloads of a context that has a page."""
+        bounds = self._spec.downloads
+        if not bounds.count:
+            return None
+        folder = make_folder(self.pid)
+        downloads: Downloads | None = None
+        try:
+            session = await context.new_cdp_session(context.pages[0])
+            target = await session.send("Target.getTargetInfo")
+            await session.detach()
+            context_id = target["targetInfo"]["browserContextId"]
+            downloads = Downloads(self._session, context_id, folder, bounds, hidden)
+            await downloads.start()
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True) if downloads is None else downloads.discard()
+            raise
+        return downloads
 
     async def probe(self) -> None:
         """Ask for the version: 1.2 ms when healthy, no answer when frozen."""
@@ -167,15 +187,18 @@ class ChromiumShell:
 class ChromiumContext:
     """One context."""
 
-    def __init__(self, context: BrowserContext, secrets: TypedSecrets) -> None:
+    def __init__(self, context: BrowserContext, secrets: TypedSecrets, downloads_of: DownloadsOf) -> None:
         self._context = context
         self._secrets = secrets
         self._journal = Journal(context, secrets.hidden)
+        self._downloads_of = downloads_of
+        self._downloads: Downloads | None = None
 
     async def new_page(self) -> PagePort:
         """Open a page."""
         with translated():
-            return ChromiumPage(await self._context.new_page(), translated, self._secrets)
+            page = await self._context.new_page()
+        return ChromiumPage(page, translated, self._secrets, keeps_downloads=lambda: self._downloads is not None)
 
     def record(self) -> None:
         """Begin to record console and network."""
@@ -185,10 +208,25 @@ class ChromiumContext:
         """Return what was recorded so far."""
         return self._journal.recording()
 
+    async def keep_downloads(self) -> None:
+        """Begin to keep downloads, if any are to be."""
+        if self._downloads is None:
+            with translated():
+                self._downloads = await self._downloads_of(self._context, self._secrets.hidden)
+
+    async def downloads(self, end_s: float | None) -> list[Download]:
+        """Return those that have ended since the last call."""
+        return [] if self._downloads is None else await self._downloads.ended(end_s)
+
     async def close(self) -> None:
         """Close it with all its pages."""
         with translated():
             await self._context.close()
+
+    def discard(self) -> None:
+        """Remove what it has left on the disk."""
+        if self._downloads is not None:
+            self._downloads.discard()
 
 
 async def _browser_pid(session: CDPSession) -> int | None:

@@ -50,6 +50,7 @@ class Fleet:
             wrapper=settings.wrapper,
             timeout_s=settings.launch_timeout_s,
             secrets=settings.secrets,
+            downloads=settings.downloads,
         )
         self._start_driver = start_driver
         self._tasks = tasks

@@ -19,6 +19,7 @@ from functools import partial
 import structlog
 
 from runwire.browser.capacity import room_now, why_full
+from runwire.browser.downloads import sweep_folders
 from runwire.browser.executable import find_executable, why_unavailable
 from runwire.browser.host_thread import HostThread, result_of, settled
 from runwire.browser.page_lease import LeasedContext, LeaseState, StandingClock, finish
@@ -189,6 +190,7 @@ class BrowserHost:
     def _start(self) -> tuple[HostThread, ContextPool]:
         if (reason := self.unavailable_reason()) is not None:
             raise BrowserUnavailable(reason)
+        sweep_folders()
         executable = find_executable(self._settings.executable, headless=self._settings.headless)
         start_driver = self._start_driver or _start_playwright
         thread = HostThread("runwire-browsers")

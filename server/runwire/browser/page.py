@@ -23,6 +23,7 @@ from runwire.protocol.view import Input
 
 RETRY_S = 0.05
 """Pause before a refused screenshot is tried again; a guess, about the time of one paint."""
+_DOWNLOAD = "Download is starting"
 _COMMITTING = "Unable to capture screenshot"
 MAX_TEXT = 100_000
 """Most characters of a page's text that leave the browser."""
@@ -36,15 +37,26 @@ class ChromiumPage:
         page: Page,
         translated: Callable[[], AbstractContextManager[None]],
         secrets: TypedSecrets | None = None,
+        *,
+        keeps_downloads: Callable[[], bool] = lambda: False,
     ) -> None:
         self._stage = Stage.of(page, secrets or TypedSecrets({}))
         self._hidden = self._stage.secrets.hidden
         self._translated = translated
+        self._keeps_downloads = keeps_downloads
         self._cast: Cast | None = None
 
     async def goto(self, url: str, timeout_s: float) -> int:
-        """Open an absolute address, wait for its load event and return the HTTP status."""
+        """Open an absolute address, wait for its load event and return the HTTP status; 0 if it is a download."""
         self._stage.bring(self._stage.page)
+        try:
+            return await self._goto(url, timeout_s)
+        except BrowserError as error:
+            if _DOWNLOAD in error.message and self._keeps_downloads():
+                return 0
+            raise
+
+    async def _goto(self, url: str, timeout_s: float) -> int:
         with self._translated():
             response = await self._stage.page.goto(url, timeout=timeout_s * 1000)
             if response is not None and PROXY_HEADER in response.headers:

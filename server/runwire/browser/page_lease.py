@@ -20,7 +20,7 @@ from runwire.browser.host_thread import HostThread, settled
 from runwire.browser.pool import ContextPool
 from runwire.browser.seat import ANSWER_GRACE_S, Seat, SeatPage
 from runwire.browser.turnstile import Turnstile
-from runwire.contracts.browser import Extraction, ForeignThread, PageHandle, Recording
+from runwire.contracts.browser import Download, Extraction, ForeignThread, PageHandle, Recording
 from runwire.errors import BrowserError, IllegalTransition
 from runwire.protocol.steps.actions import Action
 from runwire.threads import LoopMailbox
@@ -30,6 +30,12 @@ log = structlog.get_logger(__name__)
 
 OPEN_LIMIT_S = 6.0
 """Bound on opening one more page: the host's own (5 s) and a little."""
+
+
+READ_LIMIT_S = 5.0
+"""Bound on reading the files that were downloaded since the last look; a guess, they are in the page cache."""
+END_MOST_S = 5.0
+"""Longest that open downloads are waited for."""
 
 
 class LeaseState(StrEnum):
@@ -167,6 +173,21 @@ class LeasedContext:
 
         self.ownership.check()
         return await self._thread.call(recorded, limit_s=ANSWER_GRACE_S)
+
+    async def keep_downloads(self) -> None:
+        """Begin to keep what pages download."""
+        self.ownership.check()
+        limit_s = OPEN_LIMIT_S
+        await self._thread.call(lambda: self._seat.keep_downloads(limit_s), limit_s=limit_s + ANSWER_GRACE_S)
+
+    async def downloads(self, *, end_s: float | None = None) -> list[Download]:
+        """Return the downloads that have ended since the last call."""
+        self.ownership.check()
+        limit_s = READ_LIMIT_S + min(end_s or 0.0, END_MOST_S)
+        return await self._thread.call(
+            lambda: self._seat.downloads(None if end_s is None else min(end_s, END_MOST_S), limit_s),
+            limit_s=limit_s + ANSWER_GRACE_S,
+        )
 
 
 class LeasedPage:

@@ -9,16 +9,19 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from runwire.browser.downloads import DownloadBounds
 from runwire.browser.egress_policy import EgressPolicy
 from runwire.browser.secrets import HttpSecret
-from runwire.contracts.browser import BrowserConfig, Extraction, Recording
+from runwire.contracts.browser import BrowserConfig, Download, Extraction, Recording
 from runwire.protocol.steps.actions import Action
 from runwire.protocol.view import Input
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchSpec:
-    """What a browser is launched with; no part of it comes from a user. ``secrets`` are what its pages may be given."""
+    """What a browser is launched with; no part of it comes from a user. ``secrets`` are what its pages may be given,
+    ``downloads`` what of theirs is kept.
+    """
 
     executable: str
     headless: bool
@@ -26,6 +29,7 @@ class LaunchSpec:
     wrapper: str
     timeout_s: float
     secrets: Mapping[str, HttpSecret] = field(default_factory=dict)
+    downloads: DownloadBounds = field(default_factory=DownloadBounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,17 @@ class ContextPort(Protocol):
     def recorded(self) -> Recording:
         """Return what was recorded so far."""
 
+    async def keep_downloads(self) -> None:
+        """Begin to keep downloads, if any are to be. Idempotent."""
+
+    async def downloads(self, end_s: float | None) -> list[Download]:
+        """Return those that have ended since the last call; with ``end_s`` open ones are cancelled after that time."""
+
     async def close(self) -> None:
         """Close it with all its pages; may hang."""
+
+    def discard(self) -> None:
+        """Remove what it has left on the disk. Idempotent."""
 
 
 class ShellPort(Protocol):

@@ -16,7 +16,7 @@ from runwire.browser.screen import Screen
 from runwire.browser.settings import CloseBounds
 from runwire.browser.shell import Shell
 from runwire.browser.turnstile import Turnstile
-from runwire.contracts.browser import BrowserConfig, Extraction
+from runwire.contracts.browser import BrowserConfig, Download, Extraction
 from runwire.errors import BrowserError, BrowserLost, BrowserTimeout
 from runwire.protocol.steps.actions import Action, InFrame, Navigate, only_looks
 
@@ -55,15 +55,28 @@ class Seat:
             self.screen.opened(page)
         return SeatPage(self, page)
 
+    async def keep_downloads(self, limit_s: float) -> None:
+        """Begin to keep downloads. Raises BrowserLost or BrowserTimeout."""
+        async with _bounded(self.shell, "keeping downloads", limit_s):
+            await self.context.keep_downloads()
+
+    async def downloads(self, end_s: float | None, limit_s: float) -> list[Download]:
+        """Return the downloads that have ended since the last call. Raises BrowserLost or BrowserTimeout."""
+        async with _bounded(self.shell, "the downloads", limit_s):
+            return await self.context.downloads(end_s)
+
     async def close(self, counts: CloseCounts, bounds: CloseBounds) -> bool:
         """Close the context with its pages, then its way out; return False if the context hung. Idempotent."""
         if self.closed:
             return True
         self.closed = True
         closed = True
-        if self.shell.port.connected:
-            closed = await close_within(counts, "context", self.context.close, bounds.context_s)
-        await close_within(counts, "proxy", self.proxy.close, bounds.page_s)
+        try:
+            if self.shell.port.connected:
+                closed = await close_within(counts, "context", self.context.close, bounds.context_s)
+            await close_within(counts, "proxy", self.proxy.close, bounds.page_s)
+        finally:
+            self.context.discard()
         return closed
 
 

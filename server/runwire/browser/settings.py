@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Literal
 
+from runwire.browser.downloads import DownloadBounds
 from runwire.browser.secrets import HttpSecret
 
 
@@ -60,6 +61,7 @@ class BrowserHostSettings:
     max_age_s: float = 3_600.0
     max_growth: float = 0.5
     secrets: Mapping[str, HttpSecret] = field(default_factory=dict)
+    downloads: DownloadBounds = field(default_factory=DownloadBounds)
     close: CloseBounds = field(default_factory=CloseBounds)
 
     @property

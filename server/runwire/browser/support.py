@@ -57,6 +57,7 @@ class BrowserSupport:
 
     def _make(self) -> None:
         try:
+            from runwire.browser.downloads import DownloadBounds
             from runwire.browser.host import BrowserHost  # the extra `browser`, and only when it is installed
             from runwire.browser.settings import BrowserHostSettings
         except ImportError:
@@ -71,6 +72,7 @@ class BrowserSupport:
                 slots=settings.max_running,
                 allow_hosts=settings.browser_allow,
                 secrets=self._secrets,
+                downloads=DownloadBounds(settings.browser_download_bytes, settings.browser_downloads),
             ),
             self._sample_origin,
         )

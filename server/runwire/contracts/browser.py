@@ -26,6 +26,7 @@ __all__ = [
     "BrowserConfig",
     "BrowserLease",
     "BrowserPool",
+    "Download",
     "Extraction",
     "ForeignThread",
     "PageHandle",
@@ -121,6 +122,17 @@ class Recording:
     network: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that a page has downloaded, under the name that the page gave it; ``data`` is None if it is not kept, and
+    ``refused`` says why.
+    """
+
+    name: str
+    data: bytes | None
+    refused: str = ""
+
+
 class BrowserLease(Protocol):
     """A fresh browser context that belongs to one run, until the ``async with`` block ends."""
 
@@ -129,6 +141,17 @@ class BrowserLease(Protocol):
 
     async def recorded(self) -> Recording:
         """Return what was recorded so far."""
+
+    async def keep_downloads(self) -> None:
+        """Begin to keep what pages download, within the server's bounds; before that nothing is. Needs an open page.
+
+        Raises as a page's calls do.
+        """
+
+    async def downloads(self, *, end_s: float | None = None) -> list[Download]:
+        """Return the downloads that have ended since the last call, kept or refused. With ``end_s`` those still open
+        get that many seconds (at most 5) and are cancelled then. Raises as a page's calls do.
+        """
 
     def page(self) -> AbstractAsyncContextManager[PageHandle]:
         """Open a page for one operation; it is closed when the block ends, whatever happened in it."""

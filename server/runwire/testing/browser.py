@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from runwire.browser.egress_policy import EgressPolicy
 from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort, ShellPort, Shot
 from runwire.browser.secrets import HttpSecret
-from runwire.contracts.browser import BrowserConfig, Extraction, Recording
+from runwire.contracts.browser import BrowserConfig, Download, Extraction, Recording
 from runwire.errors import BrowserError, BrowserLost
 from runwire.protocol.steps.actions import Action, Remember
 from runwire.protocol.view import Input
@@ -159,6 +159,18 @@ class ScriptedContext(ScriptedPart):
     def recorded(self) -> Recording:
         """Return an empty recording."""
         return Recording(b"", b"")
+
+    async def keep_downloads(self) -> None:
+        """Begin to keep none."""
+        await self.op("downloads")
+
+    async def downloads(self, end_s: float | None) -> list[Download]:
+        """Return none."""
+        return []
+
+    def discard(self) -> None:
+        """Count it."""
+        self.browser.calls["discard"] += 1
 
 
 @dataclass(eq=False)

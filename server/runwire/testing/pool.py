@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from runwire.contracts.browser import BrowserConfig, BrowserLease, Extraction, PageHandle, Recording
+from runwire.contracts.browser import BrowserConfig, BrowserLease, Download, Extraction, PageHandle, Recording
 from runwire.errors import BrowserUnavailable
 from runwire.protocol.steps.actions import Action, Remember
 from runwire.testing.browser import PNG
@@ -28,6 +28,8 @@ class ScriptedPool:
     pages: list[PageHandle] = field(default_factory=list)
     open: Counter[str] = field(default_factory=Counter)
     configs: list[BrowserConfig] = field(default_factory=list)
+    downloads: list[Download] = field(default_factory=list)
+    under_way: list[Download] = field(default_factory=list)
 
     def unavailable_reason(self) -> str | None:
         """Return what the script says."""
@@ -66,6 +68,16 @@ class _ScriptedLease:
     async def recorded(self) -> Recording:
         """Return a line of each."""
         return Recording(b'{"type":"log"}\n', b'{"status":200}\n')
+
+    async def keep_downloads(self) -> None:
+        """Do nothing."""
+
+    async def downloads(self, *, end_s: float | None = None) -> list[Download]:
+        """Return what the script says, once; what is under way only at the end."""
+        ended, self.pool.downloads = self.pool.downloads, []
+        if end_s is not None:
+            ended, self.pool.under_way = [*ended, *self.pool.under_way], []
+        return ended
 
     @asynccontextmanager
     async def page(self) -> AsyncIterator[PageHandle]:

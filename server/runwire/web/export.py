@@ -6,6 +6,7 @@ lives is exported as far as it is committed when its turn comes.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -116,12 +117,20 @@ async def artifacts_zip(services: Services, run: OwnedRun) -> AsyncGenerator[byt
 async def add_artifacts(
     archive: ZipStream, services: Services, run: OwnedRun, artifacts: Sequence[Artifact]
 ) -> AsyncGenerator[bytes, None]:
-    """Add a run's files to an archive; one whose file is gone is left out."""
+    """Add a run's files to an archive, its traversal first; one whose file is gone is left out."""
+    created_ms, traversal = run.record.created_ms, await asyncio.to_thread(services.traversals.read, run.run_id)
+    if traversal is not None:
+        async for made in archive.add(f"artifacts/{run.run_id}/traversal.json", created_ms, _whole(traversal)):
+            yield made
     for artifact in artifacts:
         path = services.artifacts.path(run.run_id, artifact.id)
-        async with aclosing(archive.add(_member(artifact), run.record.created_ms, file_pieces(path))) as pieces:
+        async with aclosing(archive.add(_member(artifact), created_ms, file_pieces(path))) as pieces:
             async for made in pieces:
                 yield made
+
+
+async def _whole(data: bytes) -> AsyncGenerator[bytes, None]:
+    yield data
 
 
 def _member(artifact: Artifact) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from runwire.agents.browser_test.downloads import DownloadKeeper
 from runwire.agents.browser_test.performer import PageFacts, Performer
 from runwire.agents.browser_test.report import MAX_ERROR, StepReport, StepStatus, TestReport
 from runwire.agents.browser_test.traversal import TraversalRecord
@@ -31,6 +32,7 @@ class TestSession:
         self._total = len(test.steps) * len(test.rows)
         self._reports: list[StepReport] = []
         self._traversal = TraversalRecord(ctx, test)
+        self._downloads: DownloadKeeper | None = None
         self.started = False
 
     @property
@@ -50,7 +52,10 @@ class TestSession:
         if self._test.keep_logs != "never":
             await lease.record()
         async with lease.page() as page:
+            self._downloads = DownloadKeeper(self._ctx, lease)
+            await self._downloads.start()
             await self._all_steps(page)
+            await self._downloads.keep("After the last step", last=True)
         await self._keep_logs(lease)
         await self._traversal.save(self.report)
         await self._ctx.progress(self._total, self._total, self.report.line)
@@ -150,3 +155,5 @@ class TestSession:
         await self._traversal.add(step, report, self._performer.variables, where)
         await self._ctx.emit(report.as_event())
         await self._ctx.text(report.line)
+        if self._downloads is not None and report.status is not StepStatus.SKIPPED:
+            await self._downloads.keep(report.name)

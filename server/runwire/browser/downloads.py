@@ -1,0 +1,194 @@
+"""What the pages of one context download, within bounds. Floor 4; the host's loop only.
+
+Chromium writes a download into its context's own folder, under a name that it makes up, and tells how it goes on the
+browser's one session, for all contexts alike: whose it is shows by the folder that it lies in. What exceeds a bound is
+cancelled as soon as Chromium says so, some half a second after: until then its bytes are on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+
+from runwire.browser.processes import is_alive
+from runwire.contracts.browser import Download
+from runwire.errors import BrowserError
+
+log = structlog.get_logger(__name__)
+
+PREFIX = "runwire-downloads-"
+NAMES = 1_000
+"""Most names that are remembered of downloads that may be this context's; then the oldest is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadBounds:
+    """Bytes of one download, and how many a context may keep; 0: none, and Chromium refuses them all."""
+
+    one_bytes: int = 16 * 1024 * 1024
+    count: int = 20
+
+
+class Session(Protocol):
+    """The part of a browser's CDP session that is used here."""
+
+    def on(self, event: str, f: Callable[[dict[str, Any]], None]) -> None:
+        """Listen."""
+
+    def remove_listener(self, event: str, f: Callable[[dict[str, Any]], None]) -> None:
+        """Listen no more."""
+
+    async def send(self, method: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the browser for something."""
+
+
+class Downloads:
+    """One context's. ``hidden`` replaces typed secrets."""
+
+    def __init__(
+        self, session: Session, context_id: str, folder: Path, bounds: DownloadBounds, hidden: Callable[[str], str]
+    ) -> None:
+        self._session = session
+        self._context_id = context_id
+        self._folder = folder
+        self._bounds = bounds
+        self._hidden = hidden
+        self._names: OrderedDict[str, str] = OrderedDict()
+        self._open: set[str] = set()
+        self._settled: dict[str, Download | Path] = {}
+        self._told: set[str] = set()
+        self._moved = asyncio.Event()
+        self._sending: set[asyncio.Task[Any]] = set()
+
+    async def start(self) -> None:
+        """Have Chromium keep what the pages download from now on."""
+        self._session.on("Browser.downloadWillBegin", self._on_begin)
+        self._session.on("Browser.downloadProgress", self._on_progress)
+        await self._behave("allowAndName")
+
+    async def ended(self, end_s: float | None) -> list[Download]:
+        """Return what has ended since the last call; with ``end_s`` what is open gets that many seconds more, and is
+        cancelled then.
+        """
+        if end_s is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(end_s):
+                    while self._open:
+                        self._moved.clear()
+                        await self._moved.wait()
+            for guid in tuple(self._open):
+                self._refuse(guid, f"it had not ended {end_s:g} s after the last step")
+        fresh = [guid for guid in self._settled if guid not in self._told]
+        self._told.update(fresh)
+        return [await self._download(guid) for guid in fresh]
+
+    def discard(self) -> None:
+        """Listen no more and remove the folder with what is left in it. Idempotent."""
+        self._session.remove_listener("Browser.downloadWillBegin", self._on_begin)
+        self._session.remove_listener("Browser.downloadProgress", self._on_progress)
+        for task in self._sending:
+            task.cancel()
+        shutil.rmtree(self._folder, ignore_errors=True)  # what a dying browser still writes is swept at the next start
+
+    async def _download(self, guid: str) -> Download:
+        settled = self._settled[guid]
+        if isinstance(settled, Download):
+            return settled
+        try:
+            data = await asyncio.to_thread(settled.read_bytes)
+            settled.unlink()
+        except OSError as error:
+            return Download(self._name(guid), None, f"it cannot be read: {error.strerror}")
+        return Download(self._name(guid), data)
+
+    def _on_begin(self, event: Mapping[str, Any]) -> None:
+        self._names[event["guid"]] = str(event.get("suggestedFilename", ""))
+        if len(self._names) > NAMES:
+            self._names.popitem(last=False)
+
+    def _on_progress(self, event: Mapping[str, Any]) -> None:
+        guid = event["guid"]
+        if guid in self._settled or (guid not in self._open and not self._is_mine(guid)):
+            return
+        if guid not in self._open and not self._take(guid):
+            return
+        size_bytes = max(event.get("totalBytes", 0), event.get("receivedBytes", 0))
+        if size_bytes > self._bounds.one_bytes:
+            self._refuse(guid, f"it has more than {self._bounds.one_bytes} bytes")
+        elif event["state"] == "completed":
+            self._settle(guid, self._folder / guid)
+        elif event["state"] == "canceled":
+            self._settle(guid, Download(self._name(guid), None, "it broke off"))
+
+    def _is_mine(self, guid: str) -> bool:
+        return any((self._folder / name).exists() for name in (guid, f"{guid}.crdownload"))
+
+    def _take(self, guid: str) -> bool:
+        """Count one more download of this context; return False if it is one too many."""
+        self._open.add(guid)
+        if len(self._settled) + len(self._open) <= self._bounds.count:
+            return True
+        self._refuse(guid, f"a run keeps at most {self._bounds.count} downloads; further ones are not begun")
+        self._send(self._behave("deny"))
+        return False
+
+    def _refuse(self, guid: str, why: str) -> None:
+        self._settle(guid, Download(self._name(guid), None, why))
+        cancel = {"guid": guid, "browserContextId": self._context_id}
+        self._send(self._session.send("Browser.cancelDownload", cancel))
+
+    def _settle(self, guid: str, what: Download | Path) -> None:
+        self._open.discard(guid)
+        self._settled[guid] = what
+        self._moved.set()
+
+    def _name(self, guid: str) -> str:
+        return self._hidden(self._names.get(guid, "")) or "download"
+
+    async def _behave(self, behavior: str) -> None:
+        params = {
+            "behavior": behavior,
+            "browserContextId": self._context_id,
+            "downloadPath": str(self._folder),
+            "eventsEnabled": True,
+        }
+        await self._session.send("Browser.setDownloadBehavior", params)
+
+    def _send(self, sending: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.ensure_future(sending)
+        self._sending.add(task)
+        task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[Any]) -> None:
+        self._sending.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:  # it has ended, or its browser has
+            log.debug("browser.download_not_cancelled", error=repr(error))
+
+
+def make_folder(pid: int | None) -> Path:
+    """Make a folder that the browser ``pid`` can write into, whoever it runs as. Raises BrowserError."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        if pid is not None and (user := os.stat(f"/proc/{pid}")).st_uid != os.geteuid():
+            os.chown(folder, user.st_uid, user.st_gid)
+    except OSError as error:
+        raise BrowserError(f"no folder for downloads: {error.strerror}") from error
+    return folder
+
+
+def sweep_folders() -> None:
+    """Remove the folders of processes that have ended without doing so."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdigit() and not is_alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)  # somebody else's is theirs to remove
