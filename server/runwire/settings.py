@@ -111,7 +111,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     user_file_bytes: Annotated[Bytes, Meta(description="sum of one user's stored files, bytes")] = 1024 * 1024 * 1024
     upload_timeout_s: Annotated[Seconds, Meta(description="time that a file has to come whole, seconds")] = 600.0
     file_unused_s: Annotated[
-        Seconds, Meta(description="age from which `db prune` removes a file that no run uses, seconds")
+        Seconds, Meta(description="age from which a file that no run uses is removed, seconds")
     ] = 604_800.0
 
     share_links: Annotated[
@@ -119,6 +119,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         Meta(description="let users make read-only links to their runs and conversations, for people without a token"),
     ] = False
     share_link_s: Annotated[Seconds, Meta(description="longest life of a share link, seconds")] = 2_592_000.0
+
+    artifact_keep_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3_153_600_000,
+            description="time after a run's end for which its artifacts and traversal are kept; 0: until `db prune`; "
+            "seconds",
+        ),
+    ] = 0.0
 
     isolation: Annotated[
         Literal["thread", "process"],

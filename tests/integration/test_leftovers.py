@@ -1,4 +1,4 @@
-"""``db prune`` removes the artifacts of old runs, rows and files, and what a crash left behind; nothing else."""
+"""``db prune`` removes artifacts and traversals of old runs, and what a crash left behind; nothing else."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from runwire.persistence import database, leftovers
 from runwire.persistence.data_folder import artifacts_folder
 from tests.conftest import MakeServer
+from tests.support.browser_tests import traversal_of
 from tests.support.embedded import EmbeddedServer
 from tests.support.http import ended, problem_of, start
 from tests.support.process import run_command
@@ -49,7 +50,25 @@ async def test_artifacts_of_old_runs_go_with_their_files_and_those_of_others_sta
         (kept,) = (await http.get(f"/v1/runs/{later}/artifacts")).json()["data"]
         assert (await http.get(kept["url"])).status_code == 200
         assert (await http.get(f"/v1/runs/{over}")).json()["status"] == "SUCCEEDED"
-        assert clear(server, between_ms) == leftovers.Cleared(0, 0, 0)
+        assert clear(server, between_ms) == leftovers.Cleared(0, 0, 0, 0)
+
+
+async def test_traversals_of_old_runs_go_and_those_of_others_stay(make_server: MakeServer) -> None:
+    server = make_server()
+    async with server.http() as http:
+        over = await start(http, "echo", "a")
+        await ended(server, over)
+        between_ms = server.entries(over)[-1]["ts_ms"] + 1
+        later = await start(http, "echo", "b")
+        await ended(server, later)
+        for run_id in (over, later):
+            server.services.traversals.save(run_id, "T", traversal_of(run_id))
+            os.utime(server.data / "traversals" / f"{run_id}.json", (LONG_AGO, LONG_AGO), follow_symlinks=False)
+        assert clear(server, between_ms).traversals == 1
+        problem_of(await http.get(f"/v1/runs/{over}/traversal"), 404, "not_found")
+        assert (await http.get(f"/v1/runs/{later}/traversal")).status_code == 200
+    assert [path.name for path in server.data.glob("traversals/*")] == [f"{later}.json"]
+    assert len(list(server.data.glob("tasks/t/traversals/*"))) == 1
 
 
 async def test_artifacts_of_a_run_that_has_not_ended_stay(make_server: MakeServer) -> None:
@@ -98,6 +117,6 @@ async def test_the_command_prunes_entries_and_artifacts(make_server: MakeServer,
     done = run_command("db", "prune", "--older-than=0m", f"--data={server.data}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("pruned 1 runs, ")
-    assert ", 1 artifacts\nremoved 0 unused and 0 abandoned files; " in done.stdout
+    assert ", 1 artifacts, 0 traversals\nremoved 0 unused and 0 abandoned files; " in done.stdout
     async with server.http() as http:
         problem_of(await http.get(f"/v1/runs/{run_id}/artifacts/aaaaaaaaaaaaaaaaaaaaaaaa"), 404, "not_found")

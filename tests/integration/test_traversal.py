@@ -13,26 +13,10 @@ import pytest
 from runwire.errors import StorageUnavailable
 from runwire.persistence.traversals import DiskTraversalStore
 from runwire.protocol.traversal import Traversal
+from tests.support.browser_tests import traversal_of
 from tests.support.database import query
 from tests.support.embedded import EmbeddedServer
 from tests.support.http import ended, problem_of, start
-
-
-def traversal_of(run_id: str, attempt: int = 1) -> Traversal:
-    """Return a traversal without steps."""
-    return Traversal(
-        run_id=run_id,
-        attempt=attempt,
-        name="T",
-        url=None,
-        started_ms=1,
-        updated_ms=2,
-        total=3,
-        passed=0,
-        ended=False,
-        verdict=None,
-        steps=(),
-    )
 
 
 async def test_the_archive_of_a_run_holds_its_traversal(server: EmbeddedServer) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 
+from runwire.protocol.traversal import Traversal
+
 SHOP = {
     "name": "Look at the shop",
     "url": "/samples/shop/index.html",
@@ -38,3 +40,20 @@ async def execute(http: httpx.AsyncClient, task_id: str, configuration: str = ""
     assert set(answer.json()) == {"id", "current_state"}
     run_id: str = answer.json()["id"]
     return run_id
+
+
+def traversal_of(run_id: str, attempt: int = 1) -> Traversal:
+    """Return a traversal without steps."""
+    return Traversal(
+        run_id=run_id,
+        attempt=attempt,
+        name="T",
+        url=None,
+        started_ms=1,
+        updated_ms=2,
+        total=3,
+        passed=0,
+        ended=False,
+        verdict=None,
+        steps=(),
+    )

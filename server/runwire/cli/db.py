@@ -20,7 +20,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     actions = parser.add_subparsers(dest="action", required=True)
     _add(actions, "upgrade", upgrade, "bring the schema up to date, making the database if there is none")
     _add(actions, "check", check, "say whether the schema is the one of this version")
-    pruning = _add(actions, "prune", prune, "remove entries and artifacts of old ended runs")
+    pruning = _add(actions, "prune", prune, "remove entries, artifacts and traversals of old ended runs")
     add_settings(pruning, frozenset({"file_unused_s"}))
     pruning.add_argument(
         "--older-than", required=True, metavar="AGE", help="such as 30d, 12h or 90m, since the run ended"
@@ -70,7 +70,9 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def prune(arguments: argparse.Namespace) -> int:
-    """Remove the entries of old ended runs but for the terminal one, their artifacts, and abandoned files."""
+    """Remove the entries of old ended runs but for the terminal one, their artifacts and traversals, and abandoned
+    files.
+    """
     from runwire.clock import SystemClock
     from runwire.persistence import data_folder, database, files, leftovers, retention
 
@@ -83,7 +85,10 @@ def prune(arguments: argparse.Namespace) -> int:
     unused_ms = now_ms - int(settings.file_unused_s * 1000)
     unused, unused_bytes = files.remove_unused(engine, data_folder.files_folder(data), unused_ms)
     cleared = leftovers.clear(engine, data, before_ms)
-    print(f"pruned {done.runs} runs, {done.entries} entries, {cleared.artifacts} artifacts")
+    print(
+        f"pruned {done.runs} runs, {done.entries} entries, {cleared.artifacts} artifacts, "
+        f"{cleared.traversals} traversals"
+    )
     size_bytes = cleared.size_bytes + unused_bytes
     print(f"removed {unused} unused and {cleared.abandoned} abandoned files; {size_bytes} bytes of files in all")
     return 0

@@ -12,11 +12,11 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 
@@ -50,8 +50,17 @@ _UNUSED = (
     " AND NOT EXISTS (SELECT 1 FROM file_uses WHERE file_id = files.id) LIMIT ?"
 )
 _MIME = re.compile(r"[A-Za-z0-9][\w.+-]{0,60}/[A-Za-z0-9][\w.+-]{0,60}")
+_DELETE_UNUSED = _DELETE + " AND NOT EXISTS (SELECT 1 FROM file_uses WHERE file_id = files.id)"
 FILES_A_STEP = 500
 TEMPORARY = ".part"
+
+
+class Unused(NamedTuple):
+    """A file that no run uses."""
+
+    file_id: str
+    owner_id: str
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +250,17 @@ def _sync(folder: Path) -> None:
 def place_of(folder: Path, owner_id: str, file_id: str) -> Path:
     """Return where a file lies."""
     return folder / hashlib.sha256(owner_id.encode("utf-8", "surrogatepass")).hexdigest()[:32] / file_id
+
+
+def unused(before_ms: int, most: int, connection: sa.Connection) -> Sequence[Unused]:
+    """Return files that came before ``before_ms`` (Unix milliseconds) and that no run uses."""
+    return [Unused(*row) for row in connection.exec_driver_sql(_UNUSED, (before_ms, most))]
+
+
+def forget_unused(found: Sequence[Unused], tx: Transaction) -> list[Unused]:
+    """Delete the rows of those that are still unused, and return these: a run may have come to use one meanwhile."""
+    tx.flush()  # a run may be as new as this very transaction
+    return [one for one in found if tx.run(_DELETE_UNUSED, (one.file_id,)).rowcount]
 
 
 def remove_unused(engine: sa.Engine, folder: Path, before_ms: int) -> tuple[int, int]:

@@ -61,6 +61,14 @@ class DiskTraversalStore:
                 leftover.unlink(missing_ok=True)
             link.unlink(missing_ok=True)
 
+    def kept_since(self, before_ms: int) -> list[str]:
+        """Return the runs whose traversal was begun before ``before_ms`` (Unix milliseconds), ended or not."""
+        if not self._links.is_dir():
+            return []
+        with os.scandir(self._links) as links:
+            old = [link for link in links if link.stat(follow_symlinks=False).st_mtime * 1000 < before_ms]
+        return [link.name.removesuffix(".json") for link in old]
+
     def _link(self, run_id: str) -> Path:
         return self._links / f"{run_id}.json"
 

@@ -103,6 +103,7 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
                     execution.presence.watch(run, bridge.followers_of(run.run_id))
             execution.keeper.start()
             execution.conversations.start()
+            execution.housekeeping.start()
             execution.webhooks.start()
             execution.schedules.start(services.start_run)
             services.vitals.loop_lag.start()
@@ -113,6 +114,7 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
             execution.keeper.close()
             await execution.schedules.close()
             await execution.webhooks.close()
+            await execution.housekeeping.close()
             await execution.conversations.close()
             execution.dispatcher.retire_idle()
             if storage.writer.close(WRITER_CLOSE_S):

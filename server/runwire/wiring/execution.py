@@ -26,6 +26,7 @@ from runwire.engine.doorbells import Doorbells
 from runwire.engine.drain import Drain
 from runwire.engine.factory import ExecutionEngineFactory
 from runwire.engine.family import FamilyServices
+from runwire.engine.housekeeping import Housekeeping
 from runwire.engine.isolation.process_run import ProcessParts
 from runwire.engine.lease_keeper import LeaseKeeper
 from runwire.engine.presence import DisconnectWatch
@@ -69,6 +70,7 @@ class Execution:
     drain: Drain
     keeper: LeaseKeeper
     conversations: Conversations
+    housekeeping: Housekeeping
     webhooks: WebhookDelivery
     take_over: TakeOver
     schedules: Schedules
@@ -209,6 +211,7 @@ def build_execution(
             on_dead=lambda dead: _on_loop(loop, reaper.reap, dead),
         ),
         conversations=conversations,
+        housekeeping=Housekeeping(storage.expiry.remove_portion),
         webhooks=webhooks,
         take_over=take_over,
         schedules=Schedules(storage.schedules, store, clock, cancel=cancel),

@@ -13,6 +13,7 @@ from runwire.persistence.claims import Claimer
 from runwire.persistence.conversations import SqlConversationStore
 from runwire.persistence.endings import Receivers
 from runwire.persistence.event_log import SqlEventLog
+from runwire.persistence.expiry import Expiry, KeptFor
 from runwire.persistence.files import DiskFileStore, FileLimits
 from runwire.persistence.inbox import SqlInbox
 from runwire.persistence.lease import SqlLeaseStore
@@ -55,6 +56,7 @@ class Storage:
     traversals: DiskTraversalStore
     conversations: SqlConversationStore
     files: DiskFileStore
+    expiry: Expiry
     webhooks: SqlWebhookStore
     schedules: SqlScheduleStore
     usage: SqlUsageStore
@@ -114,6 +116,14 @@ def open_storage(
         usage=SqlUsageStore(writer, readers, clock, budgets),
         schedules=SqlScheduleStore(writer, readers, clock, settings.user_schedules),
         webhooks=SqlWebhookStore(writer, readers, clock, store.record_of),
+        expiry=Expiry(
+            settings.data_path,
+            writer,
+            readers,
+            clock,
+            traversals,
+            KeptFor(settings.artifact_keep_s, settings.file_unused_s),
+        ),
         files=DiskFileStore(data_folder.files_folder(settings.data_path), writer, read_engine, clock, file_limits),
     )
 
