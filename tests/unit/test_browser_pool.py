@@ -332,6 +332,23 @@ async def test_own_browser_per_run_dies_with_the_run() -> None:
         assert browser.open["browser"] == 0
 
 
+async def test_cancelled_runs_with_browsers_of_their_own_never_launch_more_than_there_are_slots() -> None:
+    browser = ScriptedBrowser(hanging={"launch"})
+    async with pool_on(browser, isolation="browser", slots=2, start_timeout_s=9.0, launch_timeout_s=9.0) as pool:
+        for _ in range(6):
+            waiting = asyncio.create_task(pool.acquire(PLAIN))
+            await turns()
+            waiting.cancel()
+            await asyncio.wait([waiting])
+        assert browser.calls["launch"] == 2  # what was cancelled is still being launched, to be closed
+        browser.resume("launch")
+        await turns()
+        assert browser.open["browser"] == 0
+        for _ in range(2):
+            await pool.acquire(PLAIN)
+        assert browser.open["browser"] == 2
+
+
 async def test_three_lost_runs_in_a_row_make_a_browser_suspect() -> None:
     browser = ScriptedBrowser()
     async with pool_on(browser, parked_pages=0) as pool:

@@ -94,6 +94,7 @@ class ChromiumDriver:
                 args=list(_ARGUMENTS),
                 env=environment,
                 timeout=spec.timeout_s * 1000,
+                artifacts_dir=spec.artifacts or None,
                 # The server's own drain decides when browsers end; a Ctrl-C must not take them from under the runs.
                 handle_sigint=False,
                 handle_sigterm=False,

@@ -14,7 +14,7 @@ from runwire.browser.closing import CloseCounts, close_within
 from runwire.browser.health import Health, Sign
 from runwire.browser.owned import OwnedTasks
 from runwire.browser.ports import DriverPort, LaunchSpec, StartDriver
-from runwire.browser.processes import is_alive, kill_group, remove_profile
+from runwire.browser.processes import is_alive, kill_group, kill_strays, remove_profile
 from runwire.browser.settings import BrowserHostSettings
 from runwire.browser.shell import Shell, probe, remove
 from runwire.errors import BrowserUnavailable
@@ -51,6 +51,7 @@ class Fleet:
             timeout_s=settings.launch_timeout_s,
             secrets=settings.secrets,
             downloads=settings.downloads,
+            artifacts=settings.artifacts,
         )
         self._start_driver = start_driver
         self._tasks = tasks
@@ -58,8 +59,11 @@ class Fleet:
         self._driver: DriverPort | None = None
         self._launching: asyncio.Task[Shell] | None = None
         self._lock = asyncio.Lock()
+        self._room = asyncio.Semaphore(settings.browsers)
+        self._own: set[Shell] = set()
         self._stopping = False
         self._rounds = 0
+        self._strays = False
         self.breaker = CircuitBreaker()
         self.shells: list[Shell] = []
         self._leaving: set[Shell] = set()
@@ -88,6 +92,25 @@ class Fleet:
         if self._launching is None or self._launching.done():
             self._launching = self._tasks.spawn(self.launch(), "launch")
         return await asyncio.shield(self._launching)
+
+    async def launch_own(self, limit_s: float) -> Shell:
+        """Launch a browser for one run, once fewer than ``settings.browsers`` of such are launching, alive or closing:
+        those that cancelled runs have left behind count until they are gone.
+
+        Raises BrowserUnavailable; TimeoutError after ``limit_s`` seconds in the queue, or as many of launching.
+        """
+        async with asyncio.timeout(limit_s):
+            await self._room.acquire()
+        return await self._tasks.wanted(self._launch_in_room(), name="launch", limit_s=limit_s, adopt=self.remove)
+
+    async def _launch_in_room(self) -> Shell:
+        try:
+            shell = await self.launch()
+        except BaseException:
+            self._room.release()
+            raise
+        self._own.add(shell)
+        return shell
 
     async def launch(self) -> Shell:
         """Launch one browser. To be run as an owned task: never cancelled.
@@ -138,10 +161,14 @@ class Fleet:
             await remove(shell, self._counts, self._settings.close.browser_s)
         finally:
             self._leaving.discard(shell)
+            if shell in self._own:
+                self._own.discard(shell)
+                self._room.release()
 
     async def watch_round(self) -> list[Shell]:
         """Probe every browser once; return those that are bad now. A silent one is asked twice at once."""
         self._rounds += 1
+        await self._kill_strays()
         await asyncio.gather(*(self._examine(shell) for shell in tuple(self.shells)))
         if self._rounds % WEIGH_EVERY == 1:
             await asyncio.gather(*(asyncio.to_thread(shell.weigh) for shell in tuple(self.shells)))
@@ -223,8 +250,16 @@ class Fleet:
             return False
         return True
 
+    async def _kill_strays(self) -> None:
+        """Kill what failed launches have left: the driver asks a frozen browser to close, for half a minute."""
+        if self._strays and self._driver is not None and self._driver.pid is not None:
+            known = [shell.port.pid for shell in (*self.shells, *self._leaving) if shell.port.pid is not None]
+            limit_s = self._settings.launch_timeout_s
+            self._strays = await asyncio.to_thread(kill_strays, self._driver.pid, known, limit_s)
+
     def _failed(self, why: str) -> None:
         self.failed_launches += 1
+        self._strays = True
         log.error("browser.failed", why=why, failed=self.failed_launches)
         self.breaker.failed(time.monotonic())
 

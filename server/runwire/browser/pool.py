@@ -210,9 +210,7 @@ class ContextPool:
             return await self.fleet.shell()
         limit_s = self._settings.start_timeout_s + self._settings.launch_timeout_s + 2.0
         try:
-            return await self._tasks.wanted(
-                self.fleet.launch(), name="launch", limit_s=limit_s, adopt=self.fleet.remove
-            )
+            return await self.fleet.launch_own(limit_s)
         except TimeoutError as error:
             raise BrowserUnavailable(f"no browser started within {limit_s:g} s") from error
 

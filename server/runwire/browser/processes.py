@@ -8,6 +8,8 @@ import contextlib
 import os
 import shutil
 import signal
+import time
+from collections.abc import Collection
 from pathlib import Path
 
 PROFILE_PREFIX = "playwright_chromiumdev_profile-"
@@ -70,6 +72,19 @@ def descendants(pid: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+def kill_strays(driver: int, known: Collection[int], older_s: float) -> bool:
+    """Kill what the driver has launched, is none of the ``known`` browsers and is older than ``older_s`` seconds.
+
+    Returns whether there was anything unknown, be it killed or too young.
+    """
+    # The driver's child may be a wrapper, with the browser below it.
+    unknown = [pid for pid in _children(driver) if not {pid, *descendants(pid)} & set(known)]
+    for pid in unknown:
+        if _age_s(pid) > older_s:
+            kill_group(pid)
+    return bool(unknown)
+
+
 def memory_bytes(pid: int) -> int:
     """Return the memory of the process and its descendants in bytes: proportional share where the kernel tells it."""
     return sum(_memory(one) for one in (pid, *descendants(pid)))
@@ -81,6 +96,18 @@ def descriptors(pid: int) -> int:
         return len(os.listdir(f"/proc/{pid}/fd"))
     except OSError:
         return 0
+
+
+def _children(pid: int) -> list[int]:
+    pids = (int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit())
+    return [one for one in pids if _parent(one) == pid and is_alive(one)]
+
+
+def _age_s(pid: int) -> float:
+    fields = _stat(pid)
+    if len(fields) < 20:
+        return 0.0
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(pid: int) -> int:

@@ -36,7 +36,9 @@ class BrowserHostSettings:
     ``allow_hosts``: hosts and networks that may be visited although private. ``isolation`` ``browser``: each run gets a
     Chromium of its own. ``reserve_bytes`` and ``reserve_descriptors`` must be free for one more run to start: about
     three times what a run on a small page takes. ``parked_pages`` wait for each configuration, ``parked_in_all`` for
-    all of them together: users may have many configurations. ``secrets`` are what ``http_auth`` may name.
+    all of them together: users may have many configurations. ``secrets`` are what ``http_auth`` may name. ``artifacts``
+    is a folder for what the driver stores (nothing yet: downloads have their own); without it a driver that is killed
+    leaves an empty temporary one behind.
     """
 
     executable: str = ""
@@ -62,6 +64,7 @@ class BrowserHostSettings:
     max_growth: float = 0.5
     secrets: Mapping[str, HttpSecret] = field(default_factory=dict)
     downloads: DownloadBounds = field(default_factory=DownloadBounds)
+    artifacts: str = ""
     close: CloseBounds = field(default_factory=CloseBounds)
 
     @property

@@ -73,6 +73,7 @@ class BrowserSupport:
                 allow_hosts=settings.browser_allow,
                 secrets=self._secrets,
                 downloads=DownloadBounds(settings.browser_download_bytes, settings.browser_downloads),
+                artifacts=str(settings.data_path.absolute() / "browsers"),
             ),
             self._sample_origin,
         )
