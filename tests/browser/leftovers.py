@@ -202,7 +202,8 @@ def laboratory(site: str, **changes: Any) -> Iterator[Laboratory]:
         TemporaryDirectory(prefix="rw") as artifacts,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setenv("TMPDIR", name)  # the driver and every Chromium put their folders there
+        patch.setenv("TMPDIR", name)  # the driver and every Chromium put their folders there, and so does the host
+        patch.setattr("tempfile.tempdir", name)
         given = {"executable": os.environ.get("RUNWIRE_BROWSER_EXECUTABLE", ""), "artifacts": artifacts}
         settings = BrowserHostSettings(**{**given, **changes})
         before = (set(descendants(os.getpid())), Counter(threads()), len(os.listdir("/proc/self/fd")))

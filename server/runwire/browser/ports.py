@@ -20,8 +20,8 @@ from runwire.protocol.view import Input
 @dataclass(frozen=True, slots=True)
 class LaunchSpec:
     """What a browser is launched with; no part of it comes from a user. ``secrets`` are what its pages may be given,
-    ``downloads`` what of theirs is kept; ``artifacts`` is a folder for whatever else is stored: without one it is a temporary
-    one, which a killed driver leaves behind.
+    ``downloads`` what of theirs is kept; ``artifacts`` is a folder for whatever else is stored: without one it is a
+    temporary one, which a killed driver leaves behind.
     """
 
     executable: str
