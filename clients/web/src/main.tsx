@@ -4,6 +4,7 @@ import "./styles/base.css";
 import "./styles/frame.css";
 import "./styles/run.css";
 import "./styles/live.css";
+import "./styles/tests.css";
 import { render } from "preact";
 import { describe } from "./app/api";
 import { begin, problem } from "./app/store";

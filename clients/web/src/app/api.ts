@@ -80,7 +80,8 @@ export class ApiError extends Error {
   }
 }
 
-async function request(method: "GET" | "POST" | "PATCH" | "DELETE", path: string, body?: unknown): Promise<Response> {
+/** Ask the server. Raises ApiError, or what `fetch` raises where it cannot be reached in time. */
+export async function request(method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE", path: string, body?: unknown): Promise<Response> {
   const response = await fetch(path, {
     method,
     credentials: "same-origin",

@@ -1,4 +1,4 @@
-/** Which part of the page is shown, as its address says: `#/`, `#/runs/<id>`, `#/runs/<id>?seq=<n>` (a replay's moment), `#/server`. */
+/** Which part of the page is shown, as its address says: `#/`, `#/runs/<id>`, `#/runs/<id>?seq=<n>` (a replay's moment), `#/server`, and the saved tests. */
 
 import { signal } from "@preact/signals";
 import { isRunId } from "../core/ids";
@@ -6,11 +6,20 @@ import { isRunId } from "../core/ids";
 export type Route =
   | { readonly page: "home" }
   | { readonly page: "server" }
+  | { readonly page: "tests" }
+  | { readonly page: "test"; readonly testId: string }
+  /** A test that is not saved yet; `runId`: made of what that run was given. */
+  | { readonly page: "new_test"; readonly runId: string | null }
   | { readonly page: "run"; readonly runId: string; readonly seq: number | null };
 
 /** Read an address' fragment; anything unknown is the home page. */
 export function parseRoute(hash: string): Route {
   if (hash === "#/server") return { page: "server" };
+  if (hash === "#/tests") return { page: "tests" };
+  const test = /^#\/tests\/([a-z0-9][a-z0-9_-]{0,63})$/.exec(hash)?.[1];
+  if (test) return { page: "test", testId: test };
+  const made = /^#\/new-test(?:\?run=([a-z0-9]{8,64}))?$/.exec(hash);
+  if (made) return { page: "new_test", runId: made[1] ?? null };
   const match = /^#\/runs\/([a-z0-9]+)(?:\?seq=(\d{1,15}))?$/.exec(hash);
   const runId = match?.[1];
   if (!runId || !isRunId(runId)) return { page: "home" };
@@ -20,6 +29,16 @@ export function parseRoute(hash: string): Route {
 /** Return the address of a run, at a moment of it if `seq` is given. */
 export function runHref(runId: string, seq?: number): string {
   return `#/runs/${runId}${seq === undefined ? "" : `?seq=${seq}`}`;
+}
+
+/** Return the address of a saved test. */
+export function testHref(testId: string): string {
+  return `#/tests/${testId}`;
+}
+
+/** Return the address of a test to be made of what a run was given. */
+export function newTestHref(runId: string): string {
+  return `#/new-test?run=${runId}`;
 }
 
 export const route = signal<Route>(parseRoute(location.hash));

@@ -6,6 +6,9 @@
 
 import { asObject } from "./agui";
 
+/** The agent whose inputs can be saved as tests. */
+export const TEST_AGENT = "browser-test";
+
 export type InputKind = "text" | "object";
 
 /**

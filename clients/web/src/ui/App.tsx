@@ -7,6 +7,7 @@ import { navShown } from "./chrome";
 import { Help } from "./Help";
 import { Home } from "./Home";
 import { Icon } from "./Icon";
+import { Lazy } from "./Lazy";
 import { RunPage } from "./RunPage";
 import { ServerPage } from "./ServerPage";
 import { Sidebar } from "./Sidebar";
@@ -23,9 +24,25 @@ export function App() {
         <button class="button icon-only nav-button" aria-label="Conversations" onClick={() => (navShown.value = true)}><Icon name="menu" /></button>
         <Banner />
         <Problem />
-        {session ? <RunPage key={session.runId} session={session} /> : route.value.page === "server" ? <ServerPage /> : <Home />}
+        {session ? <RunPage key={session.runId} session={session} /> : <Page />}
       </div>
       <Help />
     </div>
   );
 }
+
+function Page() {
+  const to = route.value;
+  switch (to.page) {
+    case "server":
+      return <ServerPage />;
+    case "tests":
+    case "test":
+    case "new_test":
+      return <Lazy load={loadTests} />;
+    default:
+      return <Home />;
+  }
+}
+
+const loadTests = () => import("./tests/TestsPage").then((loaded) => loaded.TestsPage);

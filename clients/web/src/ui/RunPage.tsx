@@ -2,11 +2,13 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
-import { inputLine } from "../core/agent-input";
+import { asObject, asText } from "../core/agui";
+import { inputLine, TEST_AGENT } from "../core/agent-input";
 import { duration, queuePlace, statusWords, wholeSeconds } from "../core/format";
 import { isTerminal } from "../core/protocol";
 import type { RunSession } from "../app/run-session";
-import { runHref } from "../app/router";
+import type { RunRecord } from "../app/api";
+import { newTestHref, runHref, testHref } from "../app/router";
 import { agents, now, queueRun, startRun, steer, stopRun, turns } from "../app/store";
 import { Composer } from "./Composer";
 import { Icon } from "./Icon";
@@ -89,11 +91,19 @@ function Header({ session, raw, onRaw }: { session: RunSession; raw: boolean; on
       <div class="actions">
         {!ended && <button class="button danger" aria-label="Stop" disabled={session.stopping.value} onClick={() => void stopRun()}><Icon name="stop" /><span>Stop</span></button>}
         {ended && record && record.input !== undefined && <button class="button" aria-label="Run again" onClick={() => void startRun(record.agent, record.input)}><Icon name="again" /><span>Run again</span></button>}
+        {ended && record?.agent === TEST_AGENT && record.input !== undefined && <TestLink record={record} />}
         {ended && <button class="button" aria-label="Replay" aria-pressed={session.replay.value !== null} onClick={() => toggleReplay(session)}><Icon name="history" /><span>Replay</span></button>}
         <button class="button icon-only" aria-pressed={raw} aria-label="Raw log" title="Raw log" onClick={onRaw}><Icon name="list" /></button>
       </div>
     </header>
   );
+}
+
+/** To the saved test that was run; a test that is not saved yet can be. */
+function TestLink({ record }: { record: RunRecord }) {
+  const saved = asText(asObject(asObject(record.input)["task"])["id"]);
+  const [words, href] = saved ? ["Edit test", testHref(saved)] : ["Save as test", newTestHref(record.id)];
+  return <a class="button" aria-label={words} href={href}><Icon name="save" /><span>{words}</span></a>;
 }
 
 /** The runs of the conversation, one after the other; a single one needs no list. */

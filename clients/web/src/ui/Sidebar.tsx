@@ -5,9 +5,10 @@ import icon from "../assets/favicon.svg";
 import { ago } from "../core/format";
 import { conversations, deleteConversation, listProblem, refreshConversations, renameConversation, searchConversations, searchText } from "../app/conversations";
 import { describe, exportHref, type Conversation } from "../app/api";
+import { TEST_AGENT } from "../core/agent-input";
 import { notices, switchNotices } from "../app/notices";
 import { go, route, runHref } from "../app/router";
-import { me, now, open, problem, signOut } from "../app/store";
+import { agents, me, now, open, problem, signOut } from "../app/store";
 import { cycleTheme, helpShown, navShown, theme } from "./chrome";
 import { Icon } from "./Icon";
 import { StatusDot } from "./Status";
@@ -26,7 +27,10 @@ export function Sidebar() {
         <button class="button icon-only" title={`Theme: ${theme.value}`} aria-label={`Theme: ${theme.value}. Change`} onClick={cycleTheme}><Icon name="theme" /></button>
         <button class="button icon-only" title="Keyboard (?)" aria-label="Keyboard shortcuts" onClick={() => (helpShown.value = true)}><Icon name="help" /></button>
       </div>
-      <a class="button wide" href="#/" onClick={() => (navShown.value = false)}><Icon name="plus" />New run</a>
+      <div class="side-new">
+        <a class="button" href="#/" onClick={() => (navShown.value = false)}><Icon name="plus" />New run</a>
+        {agents.value.some((agent) => agent.name === TEST_AGENT) && <a class="button" href="#/tests" onClick={() => (navShown.value = false)}><Icon name="list" />Tests</a>}
+      </div>
       <label class="search">
         <Icon name="search" />
         <input id="search" type="search" placeholder="Search conversations" aria-label="Search conversations" value={searchText.value} onFocus={() => void refreshConversations()}
