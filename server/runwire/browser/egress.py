@@ -89,6 +89,8 @@ class EgressProxy:
             await self._addresses(*host_and_port(url))
         except Denied as error:
             raise BrowserError(f"{url[:200]} may not be visited: {error}", denied=url[:200]) from error
+        except OSError as error:
+            raise BrowserError(f"{url[:200]} could not be reached: {error}") from error
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -51,10 +51,10 @@ async def find(stage: Stage, target: Target, purpose: Purpose, deadline: Deadlin
     whole, partly = tiers(stage, target, purpose, ("whole",)), tiers(stage, target, purpose, ("start", "part"))
     while True:
         await _any_visible(stage, target, (*whole, *partly), deadline)
-        found = await _first_shown(whole)
+        found = await first_shown(whole)
         if found is None or (target.nth is None and await found.count() > 1):
             await asyncio.sleep(min(SETTLE_S, deadline.left_s))
-            found = await _first_shown(whole) or await _first_shown(partly)
+            found = await first_shown(whole) or await first_shown(partly)
         if found is not None:
             return await _pick(found, target)
         if deadline.passed:  # else the page is changing: it was there a moment ago
@@ -63,7 +63,7 @@ async def find(stage: Stage, target: Target, purpose: Purpose, deadline: Deadlin
 
 async def shown(stage: Stage, target: Target) -> int:
     """Return how many visible elements the target means now: of the first tier that shows any."""
-    found = await _first_shown(tiers(stage, target, "point"))
+    found = await first_shown(tiers(stage, target, "point"))
     return 0 if found is None else await found.count()
 
 
@@ -94,7 +94,7 @@ async def _any_visible(stage: Stage, target: Target, tiers: tuple[Locator, ...],
         raise await not_found(stage.page, target, deadline) from error
 
 
-async def _first_shown(tiers: tuple[Locator, ...]) -> Locator | None:
+async def first_shown(tiers: tuple[Locator, ...]) -> Locator | None:
     for tier in tiers:
         visible = _visible(tier)
         if await visible.count():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from playwright.async_api import Page
 
@@ -14,9 +15,10 @@ from runwire.browser.egress_policy import PROXY_HEADER
 from runwire.browser.extract import extract
 from runwire.browser.perform import perform
 from runwire.browser.ports import Shot
+from runwire.browser.snapshot import element, snapshot
 from runwire.browser.stage import Stage
 from runwire.browser.typed import TypedSecrets
-from runwire.contracts.browser import Extraction
+from runwire.contracts.browser import ElementFacts, Extraction, Snapshot
 from runwire.errors import BrowserError
 from runwire.protocol.steps.actions import Action
 from runwire.protocol.view import Input
@@ -99,6 +101,17 @@ class ChromiumPage:
                 if _COMMITTING not in error.message or deadline.passed:
                     raise
             await asyncio.sleep(RETRY_S)
+
+    async def snapshot(self, timeout_s: float) -> Snapshot:
+        """Return the page as a screen reader knows it."""
+        with self._translated():
+            taken = await snapshot(self._stage, Deadline(timeout_s))
+        return replace(taken, **{name: self._hidden(getattr(taken, name)) for name in ("url", "title", "text")})
+
+    async def element(self, reference: str, timeout_s: float) -> ElementFacts:
+        """Return what a reference of the last snapshot names."""
+        with self._translated():
+            return await element(self._stage, reference, Deadline(timeout_s))
 
     async def extract(self, what: Extraction, timeout_s: float) -> list[dict[str, str]]:
         """Return the items."""

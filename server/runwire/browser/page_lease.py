@@ -20,7 +20,7 @@ from runwire.browser.host_thread import HostThread, settled
 from runwire.browser.pool import ContextPool
 from runwire.browser.seat import ANSWER_GRACE_S, Seat, SeatPage
 from runwire.browser.turnstile import Turnstile
-from runwire.contracts.browser import Download, Extraction, ForeignThread, PageHandle, Recording
+from runwire.contracts.browser import Download, ElementFacts, Extraction, ForeignThread, PageHandle, Recording, Snapshot
 from runwire.errors import BrowserError, IllegalTransition
 from runwire.protocol.steps.actions import Action
 from runwire.threads import LoopMailbox
@@ -222,6 +222,14 @@ class LeasedPage:
     async def screenshot(self, *, timeout_s: float = 5.0) -> bytes:
         """Return a PNG of the viewport."""
         return await self._hop(lambda: self._page.screenshot(timeout_s), timeout_s)
+
+    async def snapshot(self, *, timeout_s: float = 5.0) -> Snapshot:
+        """Return the page as a screen reader knows it."""
+        return await self._hop(lambda: self._page.snapshot(timeout_s), timeout_s)
+
+    async def element(self, reference: str, *, timeout_s: float = 5.0) -> ElementFacts:
+        """Return what a reference of the last snapshot names."""
+        return await self._hop(lambda: self._page.element(reference, timeout_s), timeout_s)
 
     async def extract(self, what: Extraction, *, timeout_s: float) -> list[dict[str, str]]:
         """Wait for the first item and return all of them."""

@@ -12,7 +12,7 @@ from typing import Protocol
 from runwire.browser.downloads import DownloadBounds
 from runwire.browser.egress_policy import EgressPolicy
 from runwire.browser.secrets import HttpSecret
-from runwire.contracts.browser import BrowserConfig, Download, Extraction, Recording
+from runwire.contracts.browser import BrowserConfig, Download, ElementFacts, Extraction, Recording, Snapshot
 from runwire.protocol.steps.actions import Action
 from runwire.protocol.view import Input
 
@@ -64,6 +64,12 @@ class PagePort(Protocol):
 
     async def screenshot(self, timeout_s: float) -> bytes:
         """Return a PNG."""
+
+    async def snapshot(self, timeout_s: float) -> Snapshot:
+        """Return the page as a screen reader knows it."""
+
+    async def element(self, reference: str, timeout_s: float) -> ElementFacts:
+        """Return what a reference of the last snapshot names."""
 
     async def extract(self, what: Extraction, timeout_s: float) -> list[dict[str, str]]:
         """Return the items."""

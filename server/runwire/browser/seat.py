@@ -16,7 +16,7 @@ from runwire.browser.screen import Screen
 from runwire.browser.settings import CloseBounds
 from runwire.browser.shell import Shell
 from runwire.browser.turnstile import Turnstile
-from runwire.contracts.browser import BrowserConfig, Download, Extraction
+from runwire.contracts.browser import BrowserConfig, Download, ElementFacts, Extraction, Snapshot
 from runwire.errors import BrowserError, BrowserLost, BrowserTimeout
 from runwire.protocol.steps.actions import Action, InFrame, Navigate, only_looks
 
@@ -126,6 +126,14 @@ class SeatPage:
     async def screenshot(self, timeout_s: float) -> bytes:
         """Return a PNG."""
         return await self._look("the screenshot", timeout_s, lambda: self.port.screenshot(timeout_s))
+
+    async def snapshot(self, timeout_s: float) -> Snapshot:
+        """Return the page as a screen reader knows it."""
+        return await self._look("the snapshot", timeout_s, lambda: self.port.snapshot(timeout_s))
+
+    async def element(self, reference: str, timeout_s: float) -> ElementFacts:
+        """Return what a reference of the last snapshot names."""
+        return await self._look("the element", timeout_s, lambda: self.port.element(reference, timeout_s))
 
     async def extract(self, what: Extraction, timeout_s: float) -> list[dict[str, str]]:
         """Return the items."""

@@ -37,6 +37,8 @@ class Stage:
     next_text: str = ""
     last_dialog: str | None = None
     secrets: TypedSecrets = field(default_factory=lambda: TypedSecrets({}))
+    lines: list[str] = field(default_factory=list)
+    """Of the last snapshot."""
     on_front: Callable[[], None] | None = None
     front: Page = field(init=False)
 

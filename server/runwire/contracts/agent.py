@@ -37,15 +37,24 @@ class AgentFailure(Exception):
     """Raised by an agent that ends its run as FAILED on purpose.
 
     ``code`` is the catalogue's word (``agent_error`` by default; a browser agent uses ``startup_failed``,
-    ``browser_lost``, …); ``result`` may carry what was completed.
+    ``browser_lost``, …); ``result`` may carry what was completed, ``limit`` the name of the limit that ended it.
     """
 
-    def __init__(self, message: str, *, code: str = "agent_error", retryable: bool = False, result: Any = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "agent_error",
+        retryable: bool = False,
+        result: Any = None,
+        limit: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code
         self.retryable = retryable
         self.result = result
+        self.limit = limit
 
 
 class InputExpired(AgentFailure):

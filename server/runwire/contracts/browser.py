@@ -27,10 +27,12 @@ __all__ = [
     "BrowserLease",
     "BrowserPool",
     "Download",
+    "ElementFacts",
     "Extraction",
     "ForeignThread",
     "PageHandle",
     "Recording",
+    "Snapshot",
     "Target",
 ]
 
@@ -71,6 +73,38 @@ class Extraction:
     limit: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A page as a screen reader knows it: roles, names and values as an indented list, with references (``[ref=e5]``)
+    that :meth:`PageHandle.element` takes. At most 20,000 characters; what passwords hold is left out. ``dialog`` is
+    what the last dialog of the page said.
+    """
+
+    url: str
+    title: str
+    text: str
+    dialog: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ElementFacts:
+    """One element, and what using it would mean, as far as the page tells.
+
+    ``target`` finds it again, on another day too; ``frame`` names the frame that it is in. ``href`` is where a link
+    leads; ``form_action`` and ``submit_label`` belong to the form that it is part of, ``submits``: using it sends that.
+    """
+
+    target: Target
+    role: str
+    name: str
+    frame: str | None = None
+    href: str | None = None
+    form_action: str | None = None
+    submit_label: str | None = None
+    submits: bool = False
+    file_field: bool = False
+
+
 class PageHandle(Protocol):
     """One page, for one operation.
 
@@ -104,6 +138,12 @@ class PageHandle(Protocol):
 
     async def screenshot(self, *, timeout_s: float = 5.0) -> bytes:
         """Return a PNG of the viewport."""
+
+    async def snapshot(self, *, timeout_s: float = 5.0) -> Snapshot:
+        """Return the page as a screen reader knows it."""
+
+    async def element(self, reference: str, *, timeout_s: float = 5.0) -> ElementFacts:
+        """Return what a reference of the last snapshot names. BrowserError if it is none, or no longer there."""
 
     async def extract(self, what: Extraction, *, timeout_s: float) -> list[dict[str, str]]:
         """Wait for the first item and return all of them, at most ``limit``, in their order.

@@ -67,7 +67,7 @@ def outcome_of_result(returned: Any) -> Outcome:
 def outcome_of_error(error: BaseException) -> Outcome:
     """Return the outcome of an agent that raised."""
     if isinstance(error, AgentFailure):
-        return _failed(error.code, error.message, retryable=error.retryable, result=error.result)
+        return _failed(error.code, error.message, retryable=error.retryable, result=error.result, limit=error.limit)
     if isinstance(error, LimitExceeded):
         return _failed(error.code, error.message, limit=error.details.get("limit"))
     if isinstance(error, RunwireError):

@@ -56,7 +56,13 @@ class Traversal(msgspec.Struct, frozen=True, kw_only=True):
     )
     started_ms: Annotated[int, Meta(description="when this attempt began, Unix milliseconds")]
     updated_ms: Annotated[int, Meta(description="when this was written, Unix milliseconds")]
-    total: Annotated[int, Meta(ge=1, description="steps that the test has, over all rows")]
+    total: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="steps that the test has, over all rows; of a task: steps so far",
+        ),
+    ]
     passed: Annotated[int, Meta(ge=0, description="steps that have passed so far")]
     ended: Annotated[bool, Meta(description="whether the test was carried through")]
     verdict: Annotated[Literal["passed", "failed"] | None, Meta(description="known once it has ended")]

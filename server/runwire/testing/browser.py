@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from runwire.browser.egress_policy import EgressPolicy
 from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort, ShellPort, Shot
 from runwire.browser.secrets import HttpSecret
-from runwire.contracts.browser import BrowserConfig, Download, Extraction, Recording
+from runwire.contracts.browser import BrowserConfig, Download, ElementFacts, Extraction, Recording, Snapshot
 from runwire.errors import BrowserError, BrowserLost
 from runwire.protocol.steps.actions import Action, Remember
+from runwire.protocol.steps.target import Target
 from runwire.protocol.view import Input
 
 PNG = b"\x89PNG\r\n\x1a\nscripted"
@@ -215,6 +216,16 @@ class ScriptedPage(ScriptedPart):
         """Return a picture."""
         await self.op("screenshot")
         return PNG
+
+    async def snapshot(self, timeout_s: float) -> Snapshot:
+        """Return a snapshot with one button."""
+        await self.op("snapshot")
+        return Snapshot("about:blank", "Scripted page", '- button "Go" [ref=e1]')
+
+    async def element(self, reference: str, timeout_s: float) -> ElementFacts:
+        """Return that button."""
+        await self.op("element")
+        return ElementFacts(Target("Go", "role", "button"), "button", "Go")
 
     async def extract(self, what: Extraction, timeout_s: float) -> list[dict[str, str]]:
         """Return no item."""

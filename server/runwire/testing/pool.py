@@ -11,8 +11,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from runwire.contracts.browser import BrowserConfig, BrowserLease, Download, Extraction, PageHandle, Recording
-from runwire.errors import BrowserUnavailable
+from runwire.contracts.browser import (
+    BrowserConfig,
+    BrowserLease,
+    Download,
+    ElementFacts,
+    Extraction,
+    PageHandle,
+    Recording,
+    Snapshot,
+)
+from runwire.errors import BrowserError, BrowserUnavailable
 from runwire.protocol.steps.actions import Action, Remember
 from runwire.testing.browser import PNG
 
@@ -30,6 +39,7 @@ class ScriptedPool:
     configs: list[BrowserConfig] = field(default_factory=list)
     downloads: list[Download] = field(default_factory=list)
     under_way: list[Download] = field(default_factory=list)
+    elements: Mapping[str, ElementFacts] = field(default_factory=dict)
 
     def unavailable_reason(self) -> str | None:
         """Return what the script says."""
@@ -41,7 +51,7 @@ class ScriptedPool:
 
     def handle(self) -> PageHandle:
         """Return the handle that the next page is; a subclass may give another."""
-        return ScriptedHandle(self.answers)
+        return ScriptedHandle(self.answers, elements=self.elements)
 
     @asynccontextmanager
     async def lease(
@@ -97,6 +107,7 @@ class ScriptedHandle:
 
     answers: Mapping[Action, Exception]
     log: list[str | Action] = field(default_factory=list)
+    elements: Mapping[str, ElementFacts] = field(default_factory=dict)
 
     async def goto(self, url: str, *, timeout_s: float) -> int:
         """Note the address."""
@@ -125,6 +136,17 @@ class ScriptedHandle:
     async def screenshot(self, *, timeout_s: float = 5.0) -> bytes:
         """Return a picture."""
         return PNG
+
+    async def snapshot(self, *, timeout_s: float = 5.0) -> Snapshot:
+        """Return a snapshot with the elements that the test gave."""
+        lines = (f'- {one.role} "{one.name}" [ref={reference}]' for reference, one in self.elements.items())
+        return Snapshot(await self.url(), await self.title(), "\n".join(lines))
+
+    async def element(self, reference: str, *, timeout_s: float = 5.0) -> ElementFacts:
+        """Return the test's element. Raises BrowserError if it gave none of this name."""
+        if reference not in self.elements:
+            raise BrowserError(f"there is no element {reference} on the page any more; look at the page again")
+        return self.elements[reference]
 
     async def extract(self, what: Extraction, *, timeout_s: float) -> list[dict[str, str]]:
         """Return no item; a subclass may have some."""

@@ -96,6 +96,7 @@ async def carry_out(
     try:
         pool = ctx.browser
         session = make_session(pool.sample_origin)
+        session.limit = limit
         config = browser_config(test.browser)
         async with limit, pool.lease(ctx.run_id, config, limit=limit) as lease:
             await session.run(lease)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
 
@@ -34,6 +35,8 @@ class TestSession:
         self._traversal = TraversalRecord(ctx, test)
         self._downloads: DownloadKeeper | None = None
         self.started = False
+        self.limit: asyncio.Timeout | None = None
+        """The session's own time limit, which stands still while it waits for a person."""
 
     @property
     def report(self) -> TestReport:
@@ -57,7 +60,7 @@ class TestSession:
             await self._all_steps(page)
             await self._downloads.keep("After the last step", last=True)
         await self._keep_logs(lease)
-        await self._traversal.save(self.report)
+        await self._traversal.save(self.report.verdict)
         await self._ctx.progress(self._total, self._total, self.report.line)
         await self._ctx.text(self.report.line + "\n")
 

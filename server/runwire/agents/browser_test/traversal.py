@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runwire.agents.browser_test.performer import PageFacts
-from runwire.agents.browser_test.report import MAX_ERROR, StepReport, StepStatus, TestReport
+from runwire.agents.browser_test.report import MAX_ERROR, StepReport, StepStatus
 from runwire.clock import Clock, SystemClock
 from runwire.contracts.agent import RunContext
 from runwire.errors import StorageUnavailable
 from runwire.protocol.steps.actions import Step
 from runwire.protocol.steps.testfile import BrowserTest
 from runwire.protocol.traversal import Traversal, TraversalStep, action_facts
+from runwire.runs.state import Verdict
 
 MAX_PAGE_FACT = 500
 """Most characters of an address or title."""
@@ -32,6 +33,7 @@ class TraversalRecord:
         self._clock = clock or SystemClock()
         self._started_ms = self._clock.now_ms()
         self._folder = test.name if test.task is None else test.task.id
+        self._in_row = len(test.steps)  # 0: the steps are found on the way
         self._steps: list[TraversalStep] = []
         self._told = False
 
@@ -45,7 +47,7 @@ class TraversalRecord:
         self._steps.append(
             TraversalStep(
                 index=report.index,
-                row=(report.index - 1) // len(self._test.steps) + 1,
+                row=(report.index - 1) // self._in_row + 1 if self._in_row else 1,
                 text=step.text,
                 action=action_facts(step.action),
                 status=report.status.value,
@@ -61,8 +63,8 @@ class TraversalRecord:
         if report.status is not StepStatus.SKIPPED and (count <= EACH_UP_TO or count % 100 == 0):
             await self.save()
 
-    async def save(self, ended: TestReport | None = None) -> None:
-        """Write the file anew; ``ended`` is the whole test's report once it has been carried through."""
+    async def save(self, verdict: Verdict | None = None) -> None:
+        """Write the file anew; ``verdict`` is the whole test's once it has been carried through."""
         traversal = Traversal(
             run_id=self._ctx.run_id,
             attempt=self._ctx.attempt,
@@ -71,10 +73,10 @@ class TraversalRecord:
             browser=self._test.browser.told,
             started_ms=self._started_ms,
             updated_ms=self._clock.now_ms(),
-            total=len(self._test.steps) * len(self._test.rows),
+            total=self._in_row * len(self._test.rows) or max(len(self._steps), 1),
             passed=sum(step.status == StepStatus.PASSED for step in self._steps),
-            ended=ended is not None,
-            verdict=None if ended is None else ended.verdict.value,
+            ended=verdict is not None,
+            verdict=None if verdict is None else verdict.value,
             steps=tuple(self._steps),
         )
         try:

@@ -13,7 +13,7 @@ Tokens = tuple[Token, ...]
 MAX_WAIT_S = 300.0
 """Longest ``Wait for N seconds``; a guess: longer pauses hold a browser for nothing."""
 
-_ROLES = {
+ROLES = {
     "button": "button", "link": "link", "checkbox": "checkbox", "radio": "radio", "tab": "tab", "heading": "heading",
     "image": "img", "option": "option", "dialog": "dialog", "row": "row", "cell": "cell", "switch": "switch",
     "slider": "slider", "menuitem": "menuitem", "listitem": "listitem",
@@ -140,8 +140,8 @@ def _take_kind(tokens: Tokens) -> tuple[LocatorKind, str | None, Tokens]:
 
 
 def _kind_word(token: Token) -> tuple[LocatorKind, str | None] | None:
-    if token.keyword in _ROLES:
-        return "role", _ROLES[token.keyword]
+    if token.keyword in ROLES:
+        return "role", ROLES[token.keyword]
     return ("field", None) if token.keyword in _FIELD_WORDS else None
 
 

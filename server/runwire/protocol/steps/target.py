@@ -26,7 +26,7 @@ class Target:
 
     def __str__(self) -> str:
         """Return the target as a person would write it: ``2nd button "Add" in "Blue mug"``."""
-        words = [] if self.nth is None else [_ordinal(self.nth)]
+        words = [] if self.nth is None else [ordinal(self.nth)]
         if self.kind == "role":
             words.append(self.role or "element")
         elif self.kind != "any":
@@ -37,7 +37,8 @@ class Target:
         return " ".join(words)
 
 
-def _ordinal(index: int) -> str:
+def ordinal(index: int) -> str:
+    """Return a place as people say it: 0 is ``1st``, a negative one ``last``."""
     if index < 0:
         return "last"
     number = index + 1

@@ -32,7 +32,9 @@ class TaskReference:
 
 @dataclass(frozen=True, slots=True)
 class BrowserTest:
-    """A test. ``url`` is where it starts (relative ones resolve against the sample site); limits are in seconds."""
+    """A test. ``url`` is where it starts (relative ones resolve against the sample site); limits are in seconds; no
+    ``steps``: they are found on the way.
+    """
 
     name: str
     url: str | None

@@ -1,0 +1,121 @@
+"""Which steps a person must allow: what cannot be taken back, and what would leave the site. Floor 4; pure.
+
+The rules look at what an element *is* (its name, its form, where it leads), never at what the model says about it. They
+are a fence, not a wall: a page can call its delete button "Next". What holds whatever a page says is the egress proxy,
+the origin rule here, and that secrets are typed by reference into their own origin only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from runwire.agents.browser_task.tools import AnswerNextDialog, Click, Fill, Navigate, Planned, Press, Upload
+from runwire.contracts.browser import ElementFacts
+from runwire.protocol.addresses import matches
+
+_WORDS = (
+    "pay", "buy", "purchase", "order", "donate", "subscribe", "unsubscribe", "book now", "reserve", "bid", "transfer",
+    "withdraw", "delete", "remove", "erase", "destroy", "reset", "revoke", "terminate", "deactivate", "close account",
+    "cancel order", "cancel subscription", "send", "submit", "publish", "invite", "reply", "confirm", "approve",
+    "authorize", "authorise", "install", "deploy", "merge",
+    "kaufen", "bestellen", "bezahlen", "zahlen", "löschen", "entfernen", "senden", "absenden", "abschicken",
+    "kündigen", "überweisen", "veröffentlichen", "bestätigen",
+)  # fmt: skip
+"""Words on what pays, deletes, sends or binds, in the languages that the authors read; a list that grows."""
+_DANGEROUS = re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(word) for word in _WORDS)})(?!\w)", re.IGNORECASE)
+_HARMLESS_ROLES = frozenset({"checkbox", "radio", "textbox", "searchbox", "combobox", "option", "heading", "tab"})
+_SECRET = re.compile(r"\{\{\s*secret\.")
+_SENDING_KEYS = frozenset({"enter", "numpadenter", "return"})
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port of an address in lower case; ``about:blank`` and the like are their own."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else url.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a task may be: ``origins`` that it began at or a person has allowed, and ``hosts`` (names, patterns such as
+    ``*.example.org``) that its own configuration names.
+    """
+
+    origins: frozenset[str] = frozenset()
+    hosts: tuple[str, ...] = ()
+
+    def holds(self, url: str) -> bool:
+        """Return whether a page at this absolute address belongs to it; an empty page does."""
+        host = (urlsplit(url).hostname or "").lower()
+        return url == "about:blank" or origin_of(url) in self.origins or matches(host, self.hosts)
+
+    def with_origins(self, urls: Iterable[str | None]) -> Site:
+        """Return the site with the origins of addresses; relative ones and None add nothing."""
+        added = {origin_of(url) for url in urls if url is not None and urlsplit(url).netloc}
+        return Site(self.origins | added, self.hosts)
+
+
+def dangers(planned: Planned, site: Site, base: str) -> Iterator[str]:
+    """Yield why a person must allow the step; nothing if it is harmless.
+
+    Args:
+        planned: the step and its element.
+        site: where the task may be without asking.
+        base: the page's address, which relative ones resolve against.
+    """
+    choice, element = planned.choice, planned.element
+    match choice:
+        case Navigate(url=url) if _leads_away(url, site, base):
+            yield f"it leaves the site for {origin_of(url)}"
+        case Upload(file=file):
+            yield f"it uploads the file {file!r}"
+        case AnswerNextDialog(accept=True):
+            yield "it says yes to the next dialog, whatever that asks"
+        case Fill(value=value) if _SECRET.search(value):
+            yield "it types a secret"
+        case Click() if element is not None:
+            yield from _using(element, site, base)
+        case Press(key=key) if key.rpartition("+")[2].lower() in _SENDING_KEYS:
+            yield from _sending(element, site, base)
+
+
+def _using(element: ElementFacts, site: Site, base: str) -> Iterator[str]:
+    if element.href is not None and _leads_away(element.href, site, base):
+        yield f"it leaves the site for {origin_of(element.href)}"
+    if element.role not in _HARMLESS_ROLES and (word := _DANGEROUS.search(element.name)):
+        yield f'it uses "{element.name[:100]}", which says "{word[0]}"'
+    elif element.submits:
+        yield from _form(element, site, base)
+
+
+def _sending(element: ElementFacts | None, site: Site, base: str) -> Iterator[str]:
+    """Enter uses what has the focus, or sends the form around it."""
+    if element is None:
+        yield "it presses Enter on whatever has the focus"
+    elif element.form_action is not None:
+        label = element.submit_label or ""
+        if word := _DANGEROUS.search(label):
+            yield f'it sends the form whose button is "{label[:100]}", which says "{word[0]}"'
+        else:
+            yield from _form(element, site, base)
+    elif element.role in ("button", "link", "menuitem"):
+        yield from _using(element, site, base)
+
+
+def _form(element: ElementFacts, site: Site, base: str) -> Iterator[str]:
+    action = element.form_action or ""
+    if _leads_away(action, site, base):
+        yield f"it sends a form to {origin_of(action)}"
+    elif word := _DANGEROUS.search(urlsplit(action).path.replace("_", " ")):
+        yield f'it sends a form to {urlsplit(action).path[:100]}, which says "{word[0]}"'
+
+
+def _leads_away(url: str, site: Site, base: str) -> bool:
+    parts = urlsplit(url)
+    if not parts.scheme and not parts.netloc:
+        return False  # relative: the page's own site
+    if parts.scheme in ("javascript", "mailto", "tel"):
+        return False  # leads nowhere by itself
+    return not site.holds(url if parts.scheme else f"{urlsplit(base).scheme}:{url}")

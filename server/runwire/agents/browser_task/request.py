@@ -1,0 +1,37 @@
+"""What the ``browser`` agent is asked to do, checked before anything starts. Floor 4; pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from runwire.agents.browser_task.shape import BrowserTask
+from runwire.errors import InvalidInput
+from runwire.protocol.browser_options import parse_options
+from runwire.protocol.json_schema import check_schema
+from runwire.protocol.steps.testfile import BrowserTest, parse_values
+
+
+def parse_task(value: Any) -> tuple[BrowserTask, BrowserTest]:
+    """Return the task that an input describes, and the test without steps that its steps will be those of.
+
+    Raises:
+        InvalidInput: it is none; the message names the member.
+    """
+    try:
+        task = msgspec.convert(value, BrowserTask)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"browser: {error}") from error
+    if task.result_schema is not None:
+        check_schema(task.result_schema)
+    test = BrowserTest(
+        name=" ".join(task.task.split())[:200],
+        url=task.url,
+        steps=(),
+        timeout_s=task.timeout_s,
+        step_timeout_s=task.step_timeout_s,
+        variables=parse_values(task.variables, "variables"),
+        browser=parse_options(task.browser),
+    )
+    return task, test
