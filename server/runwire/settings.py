@@ -214,6 +214,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         ),
     ] = ""
 
+    browser_runs: Annotated[
+        int, Meta(ge=0, description="runs with a browser executed at once; 0: as many as there are slots")
+    ] = 0
+    browser_reserve_bytes: Annotated[
+        int, Meta(ge=0, description="memory that must be free for a run with a browser to start, bytes")
+    ] = 300_000_000
+    browser_reserve_descriptors: Annotated[
+        int, Meta(ge=0, description="the same for the server's file descriptors, their number")
+    ] = 128
     browser_downloads: Annotated[
         int, Meta(ge=0, description="downloads of one browser test that are kept as artifacts; 0: none")
     ] = 20

@@ -1,4 +1,4 @@
-"""Saved tests are started over HTTP, answered at once, and always end. Rows D1, D3, C1; without a browser."""
+"""Saved tests are started over HTTP, answered at once, and always end. Rows D1, D2, C1; without a browser."""
 
 from __future__ import annotations
 
@@ -34,23 +34,6 @@ async def test_d1_the_answer_is_the_run_and_comes_in_milliseconds(make_server: M
         await ended(server, run_id)
     usual, usual_bare = median(execution), median(bare)  # of 40 the slowest is the machine's, not the server's
     assert usual <= 20 * usual_bare, (usual, usual_bare)
-
-
-async def test_d3_a_run_that_cannot_start_is_failed_with_its_reason(make_server: MakeServer) -> None:
-    server = make_server(**NO_BROWSER)
-    async with server.http() as http:
-        await save(http, "shop")
-        run_id = await execute(http, "shop")
-        await ended(server, run_id)
-        view = (await http.get(f"/test-runs/{run_id}")).json()
-        listed = (await http.get("/test-runs", params={"task_id": "shop"})).json()["data"]
-        other = (await http.get("/test-runs", params={"task_id": "other"})).json()["data"]
-    assert (view["id"], view["current_state"], view["error"]["code"]) == (run_id, "FAILED", "startup_failed")
-    assert "no executable file" in view["error"]["message"]
-    assert (view["task_id"], view["task_version"], view["browser_config_id"]) == ("shop", 1, "shop_default")
-    assert [step["status"] for step in view["steps"]] == ["NOT_FINISHED"] * 3
-    assert [step["text"] for step in view["steps"]] == SHOP["steps"]
-    assert ([one["id"] for one in listed], other) == ([run_id], [])
 
 
 async def test_d1_the_priority_is_the_queues(make_server: MakeServer) -> None:

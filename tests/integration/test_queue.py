@@ -1,4 +1,4 @@
-"""A queue that people can see, and that is fair: limits, places, pauses, room for browsers."""
+"""A queue that people can see, and that is fair: limits, places, pauses. Room for browsers is row C5's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from runwire.browser import capacity
 from tests.conftest import MakeServer
 from tests.support.database import query
 from tests.support.deadlines import eventually_async
@@ -327,39 +326,3 @@ async def test_only_operators_may(server: EmbeddedServer, path: str) -> None:
         view = await _view(ann)
         assert "users" not in view
         assert view["paused"] == []
-
-
-# Room for browsers
-
-
-async def test_c5_a_browser_run_waits_for_room_and_says_why(
-    make_server: MakeServer, gate: Gate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The machine's own report of its memory is replaced by a file that the test writes; all else is real."""
-    meminfo = tmp_path / "meminfo"
-    meminfo.write_text("MemAvailable: 1000 kB\n")
-    monkeypatch.setattr(capacity, "MEMINFO", meminfo)
-    server = make_server()
-    async with server.http() as http, conversing(server) as socket:
-        run_id = (await socket.ok("run.start", agent="browsing", input={"gate": gate.name}))["run_id"]
-        told = await socket.until("queue", run_id=run_id)
-        if "blocked" not in told:
-            told = await socket.until("queue", run_id=run_id)
-        assert "MB of memory are free, a browser run needs" in told["blocked"]
-        assert (await _view(http))["data"][0]["blocked"] == told["blocked"]
-        assert (await ended(server, await start(http, "echo", "x")))["status"] == "SUCCEEDED", "others are not held up"
-        assert server.status(run_id) == "QUEUED"
-        meminfo.write_text("MemAvailable: 64000000 kB\n")
-        await eventually_async(lambda: server.status(run_id) == "RUNNING", "there is room again")
-        gate.open()
-        assert (await ended(server, run_id))["status"] == "SUCCEEDED"
-
-
-async def test_browser_runs_start_at_once_where_there_is_room(make_server: MakeServer, gate: Gate) -> None:
-    server = make_server()
-    async with server.http() as http:
-        ids = [await start(http, "browsing", {"gate": gate.name}) for _ in range(6)]
-        await _running_becomes(server, ids[:5])
-        gate.open()
-        for run_id in ids:
-            assert (await ended(server, run_id))["status"] == "SUCCEEDED"

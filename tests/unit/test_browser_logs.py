@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from runwire.browser.pool import ContextPool
 from runwire.errors import BrowserError, BrowserUnavailable
 from runwire.testing.browser import ScriptedBrowser
-from tests.unit.test_browser_pool import PLAIN, pool_on
+from tests.support.pools import PLAIN, pool_on
 
 SECRET = "https://example.org/?password=secret"
 

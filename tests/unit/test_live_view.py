@@ -10,7 +10,7 @@ from runwire.contracts.live_view import Picture
 from runwire.errors import Conflict
 from runwire.protocol.view import KeyInput
 from runwire.testing.browser import ScriptedBrowser, ScriptedPage
-from tests.unit.test_browser_pool import pool_on, turns
+from tests.support.pools import pool_on, turns
 
 PLAIN = BrowserConfig()
 

@@ -41,11 +41,29 @@ def status(**changes: Any) -> dict[str, Any]:
         },
         "process": {"resident_bytes": 3_456_000_000, "descriptors": 12_345, "stuck_threads": 12, "loop_lag_p99_s": 2.5},
         "browsers": {
-            "browsers": [{"size_bytes": 900_000_000}] * 4,
+            "browsers": [
+                {
+                    "number": 12_345,
+                    "health": "draining",
+                    "size_bytes": 900_000_000,
+                    "descriptors": 1_234,
+                    "leased": 5,
+                    "runs": 1_000,
+                    "errors": 123,
+                }
+            ]
+            * 4,
             "leased": 20,
             "waiting": 120,
             "launches": 12_345,
             "failed_launches": 123,
+            "lost_runs": 12,
+            "reuse_ratio": 0.987,
+            "warm_ratio": 0.954,
+            "close_s": {"page": {"count": 1_000, "mean": 0.001, "p95": 0.0025}},
+            "hung_closes": {"context": 12, "page": 345},
+            "removed": {"lost": 12, "silent": 3, "worn": 12_330},
+            "circuit": "closed",
         },
         **changes,
     }
@@ -65,7 +83,7 @@ def test_large_numbers_fit(columns: int) -> None:
     text = shown(Look(status(), 10.0), Look(status(), 11.0), columns=columns)
     lines = text.splitlines()
     assert max(map(len, lines)) <= columns
-    assert len(lines) == 10, "nothing is wrapped"
+    assert len(lines) == 17, "nothing is wrapped"
     assert lines[0] == "runwire 0.1.0  http://127.0.0.1:8700  up 1d 10h"
     assert "a" * 24 in lines[-1], "an id is shown whole: it is what one copies"
     assert "2:03:04" in lines[-1]
@@ -115,3 +133,18 @@ def test_more_runs_than_rows_are_counted() -> None:
 def test_names_of_others_move_no_cursor() -> None:
     runs = [{**status()["runs"][0], "user": "\x1b[2Jann"}]
     assert "\x1b" not in shown(Look(status(runs=runs), 1.0))
+
+
+def test_each_browser_has_its_line_and_all_together_their_use_and_trouble() -> None:
+    text = shown(Look(status(), 10.0))
+    assert "  use     99% reused  95% warm  page close p95 ≤2.5ms  circuit closed" in text
+    assert "  trouble 12 runs lost  hung closes context×12 page×345" in text
+    assert "  removed lost×12 silent×3 worn×12330" in text
+    assert text.count("  #12345  draining  900.0MB  1234 descriptors  5 leased  1000 runs  123 errors") == 4
+
+
+def test_a_server_that_has_launched_no_browser_shows_one_line() -> None:
+    quiet = {**status()["browsers"], "browsers": [], "launches": 0, "failed_launches": 0}
+    text = shown(Look(status(browsers=quiet), 10.0))
+    assert "0 open" in text
+    assert "reused" not in text

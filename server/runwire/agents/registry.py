@@ -227,6 +227,11 @@ class AgentRegistry:
         spec = self._specs.get(name)
         return spec is not None and spec.needs_browser
 
+    @property
+    def browser_agents(self) -> frozenset[str]:
+        """The agents whose runs use a browser."""
+        return frozenset(spec.name for spec in self._specs.values() if spec.needs_browser)
+
     def running_limits(self, overrides: Iterable[str]) -> dict[str, int]:
         """Return how many runs of single agents may be executed at once; ``overrides`` are ``name=count``.
 

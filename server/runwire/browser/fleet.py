@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import structlog
 
@@ -40,7 +41,9 @@ class Fleet:
         start_driver: StartDriver,
         tasks: OwnedTasks,
         counts: CloseCounts,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``now`` is the monotonic clock, seconds."""
         self._settings = settings
         self._spec = LaunchSpec(
             executable=executable,
@@ -56,6 +59,7 @@ class Fleet:
         self._start_driver = start_driver
         self._tasks = tasks
         self._counts = counts
+        self._now = now
         self._driver: DriverPort | None = None
         self._launching: asyncio.Task[Shell] | None = None
         self._lock = asyncio.Lock()
@@ -118,7 +122,7 @@ class Fleet:
         Raises:
             BrowserUnavailable: the circuit is open, the driver or the browser does not start.
         """
-        now = time.monotonic()
+        now = self._now()
         if (wait_s := self.breaker.wait_s(now)) > 0:
             raise BrowserUnavailable(f"browsers failed to start several times; the next try is in {wait_s:.0f} s")
         try:
@@ -136,9 +140,9 @@ class Fleet:
             raise
         self.breaker.succeeded()
         self.launches += 1
-        shell = Shell(self.launches, port, self._free_slot())
+        shell = Shell(self.launches, port, self._free_slot(), born_at=self._now())
         self.shells.append(shell)
-        log.info("browser.start", browser=shell.number, pid=port.pid, took_ms=round((time.monotonic() - now) * 1000))
+        log.info("browser.start", browser=shell.number, pid=port.pid, took_ms=round((self._now() - now) * 1000))
         if self._stopping:
             await self.remove(shell)
             raise BrowserUnavailable("the server is stopping")
@@ -173,7 +177,7 @@ class Fleet:
         if self._rounds % WEIGH_EVERY == 1:
             await asyncio.gather(*(asyncio.to_thread(shell.weigh) for shell in tuple(self.shells)))
         for shell in self.shells:
-            if shell.health is Health.HEALTHY and shell.is_worn(self._settings):
+            if shell.health is Health.HEALTHY and shell.is_worn(self._settings, self._now()):
                 shell.see(Sign.WORN)
         return [shell for shell in self.shells if shell.health is Health.BAD]
 
@@ -261,7 +265,7 @@ class Fleet:
         self.failed_launches += 1
         self._strays = True
         log.error("browser.failed", why=why, failed=self.failed_launches)
-        self.breaker.failed(time.monotonic())
+        self.breaker.failed(self._now())
 
 
 async def _awaited(start: StartDriver) -> DriverPort:

@@ -41,7 +41,7 @@ OPEN_TRIES = 2
 
 class ContextPool:
     """The contexts of one host. ``sample_origin`` is asked at each lease: a server knows its port only once it
-    listens.
+    listens. ``now`` is the monotonic clock, seconds.
     """
 
     def __init__(
@@ -51,13 +51,15 @@ class ContextPool:
         start_driver: StartDriver,
         sample_origin: Callable[[], str | None],
         make_proxy: Callable[[], EgressPort] = EgressProxy,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._sample_origin = sample_origin
         self._make_proxy = make_proxy
+        self._now = now
         self._tasks = OwnedTasks()
         self._counts = CloseCounts()
-        self.fleet = Fleet(settings, executable, start_driver, self._tasks, self._counts)
+        self.fleet = Fleet(settings, executable, start_driver, self._tasks, self._counts, now)
         self.screens = Screens(self._tasks.spawn)
         self._slots = asyncio.Semaphore(settings.slots)
         self._parked: dict[BrowserConfig, deque[Seat]] = {}
@@ -168,7 +170,7 @@ class ContextPool:
             close_s=tuple(self._counts.times.items()),
             lost_runs=self._lost_runs,
             tasks=len(asyncio.all_tasks()),
-            browsers=tuple(_shell_statistics(shell) for shell in fleet.shells),
+            browsers=tuple(_shell_statistics(shell, self._now()) for shell in fleet.shells),
         )
 
     async def _take_slot(self) -> None:
@@ -231,7 +233,7 @@ class ContextPool:
         except BaseException:
             await proxy.close()
             raise
-        seat = Seat(shell, key, context, proxy, None)
+        seat = Seat(shell, key, context, proxy, None, parked_at=self._now())
         try:
             seat.first_page = await context.new_page()
         except BaseException:
@@ -324,7 +326,7 @@ class ContextPool:
 
     def _reap(self) -> None:
         """Close parked pages that nobody took for a while, and those whose browser takes no more runs."""
-        oldest = time.monotonic() - self._settings.parked_idle_s
+        oldest = self._now() - self._settings.parked_idle_s
         for key, seats in tuple(self._parked.items()):
             kept = deque(
                 s for s in seats if s.parked_at > oldest and s.shell.health in (Health.HEALTHY, Health.SUSPECT)
@@ -350,7 +352,7 @@ def _parking_key(config: BrowserConfig) -> BrowserConfig:
     return replace(config, only_hosts=())
 
 
-def _shell_statistics(shell: Shell) -> ShellStatistics:
+def _shell_statistics(shell: Shell, now: float) -> ShellStatistics:
     return ShellStatistics(
         number=shell.number,
         slot=shell.slot,
@@ -359,7 +361,7 @@ def _shell_statistics(shell: Shell) -> ShellStatistics:
         leased=len(shell.seats),
         runs=shell.runs,
         errors=shell.errors,
-        age_s=time.monotonic() - shell.born_at,
+        age_s=now - shell.born_at,
         size_bytes=shell.bytes,
         descriptors=0 if shell.port.pid is None else descriptors(shell.port.pid),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,7 +38,7 @@ class Seat:
     context: ContextPort
     proxy: EgressPort
     first_page: PagePort | None
-    parked_at: float = field(default_factory=time.monotonic)
+    parked_at: float
     closed: bool = False
     screen: Screen | None = None
     turnstile: Turnstile = field(default_factory=Turnstile)

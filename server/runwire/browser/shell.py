@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +39,7 @@ class Shell:
     runs: int = 0
     errors: int = 0
     errors_in_a_row: int = 0
-    born_at: float = field(default_factory=time.monotonic)
+    born_at: float = 0.0
     first_bytes: int = 0
     bytes: int = 0
     profile: Path | None = None
@@ -79,9 +78,9 @@ class Shell:
             if self.errors_in_a_row >= ERRORS_TO_SUSPECT:
                 self.see(Sign.ERRORS)
 
-    def is_worn(self, settings: BrowserHostSettings) -> bool:
-        """Return whether it has served enough: runs, age, growth."""
-        old = time.monotonic() - self.born_at > settings.max_age_s
+    def is_worn(self, settings: BrowserHostSettings, now: float) -> bool:
+        """Return whether it has served enough at ``now``: runs, age, growth."""
+        old = now - self.born_at > settings.max_age_s
         grown = self.first_bytes > 0 and self.bytes > self.first_bytes * (1 + settings.max_growth)
         return old or self.runs >= settings.max_runs or (grown and not self.seats)
 

@@ -5,7 +5,7 @@ Rates need two looks: against the status before, or for the first one against th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from runwire.cli.threads import printable
 Status = Mapping[str, Any]
 
 LABEL_WIDTH = 10
+BROWSERS = 8
+"""Most browsers that have a line each: five runs share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,27 @@ def _parts(now: Look, before: Look | None) -> list[tuple[str, str]]:
             f"{browsers['leased']} leased  {browsers['waiting']} waiting  {browsers['launches']} launched  "
             f"{browsers['failed_launches']} failed",
         ),
+        *(_browsers(browsers) if browsers["launches"] or browsers["failed_launches"] else ()),
     ]
+
+
+def _browsers(browsers: Status) -> Iterator[tuple[str, str]]:
+    """Yield how well browsers are used, what went wrong with them, and a line for each."""
+    removed = " ".join(f"{reason}×{count}" for reason, count in sorted(browsers["removed"].items()))
+    hung = " ".join(f"{part}×{count}" for part, count in sorted(browsers["hung_closes"].items()))
+    yield (
+        "  use",
+        f"{browsers['reuse_ratio']:.0%} reused  {browsers['warm_ratio']:.0%} warm  page close p95 "
+        f"{_bound(browsers['close_s'].get('page', {}).get('p95'))}  circuit {browsers['circuit']}",
+    )
+    yield "  trouble", f"{browsers['lost_runs']} runs lost  hung closes {hung or 'none'}"
+    yield "  removed", removed or "none"
+    for one in browsers["browsers"][:BROWSERS]:
+        yield (
+            f"  #{one['number']}",
+            f"{one['health']}  {_bytes(one['size_bytes'])}  {one['descriptors']} descriptors  {one['leased']} leased  "
+            f"{one['runs']} runs  {one['errors']} errors",
+        )
 
 
 def _paused(paused: Status) -> str:

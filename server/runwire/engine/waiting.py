@@ -74,7 +74,12 @@ def build_waiting(
         waiting=lambda: queue.state.queued_as,
         on_change=room_changed,
     )
-    places = QueueWatch(loop, queue, Forecast(limits), lambda agent: room.reason(agent) or ceiling.reason(agent))
+
+    def held_back(agent: str) -> str | None:
+        no_browser = limits.why_no_browser(agent, queue.state.running_as)
+        return room.reason(agent) or ceiling.reason(agent) or no_browser
+
+    places = QueueWatch(loop, queue, Forecast(limits), held_back)
     threads = ThreadWatch()
     for observer in (places, threads, room):
         bridge.observe_moves(observer.on_moves)

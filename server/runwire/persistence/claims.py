@@ -246,8 +246,7 @@ class Claimer:
         self.ranks.served(head.rank, terms.priority)
 
     def _may_start(self, agent: str, pauses: Pauses) -> bool:
-        limit = self._limits.per_agent.get(agent)
-        return (limit is None or self._tally.running_as.get(agent, 0) < limit) and not pauses.hold(agent)
+        return self._limits.has_room(agent, self._tally.running_as) and not pauses.hold(agent)
 
     def _has_room(self, head: Head) -> bool:
         """Return whether a run that has begun already may go on; a pause is for those that have not. A guest goes on
@@ -255,10 +254,9 @@ class Claimer:
         """
         if head.guest:
             return True
-        limit = self._limits.per_agent.get(head.agent)
         return (
             self._tally.running < self._limits.total
-            and (limit is None or self._tally.running_as.get(head.agent, 0) < limit)
+            and self._limits.has_room(head.agent, self._tally.running_as)
             and not self._is_full(head.owner_id)
         )
 

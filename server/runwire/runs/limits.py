@@ -65,15 +65,34 @@ def _stricter(one: float | None, other: float | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class RunningLimits:
-    """How many runs may be executed at once: in all, of one user (0: no limit), of single agents."""
+    """How many runs may be executed at once: in all, of one user (0: no limit), of single agents, and with a browser
+    (0: no limit), which ``browser_agents`` need.
+    """
 
     total: int
     per_user: int = 0
     per_agent: Mapping[str, int] = field(default_factory=dict)
+    with_browser: int = 0
+    browser_agents: frozenset[str] = frozenset()
 
     def of_agent(self, agent: str) -> int:
         """Return how many runs of ``agent`` may be executed at once, all things considered."""
-        return min(self.total, self.per_agent.get(agent, self.total))
+        browsers = self.with_browser if agent in self.browser_agents else 0
+        return min(self.total, self.per_agent.get(agent, self.total), browsers or self.total)
+
+    def has_room(self, agent: str, running_as: Mapping[str, int]) -> bool:
+        """Return whether one more run of ``agent`` may be executed beside the others, by agent."""
+        limit = self.per_agent.get(agent)
+        return (limit is None or running_as.get(agent, 0) < limit) and self.why_no_browser(agent, running_as) is None
+
+    def why_no_browser(self, agent: str, running_as: Mapping[str, int]) -> str | None:
+        """Return why a run of ``agent`` waits although the machine may have room for its browser, or None."""
+        if not self.with_browser or agent not in self.browser_agents:
+            return None
+        running = sum(running_as.get(other, 0) for other in self.browser_agents)
+        if running < self.with_browser:
+            return None
+        return f"{running} runs with a browser are executed, the most at once"
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,6 +210,12 @@ METRICS: tuple[Metric, ...] = (
         _one(lambda r: r.browsers.reuse_ratio),
     ),
     Metric(
+        "runwire_browser_warm_ratio",
+        "gauge",
+        "share of leases that took a page which waited for them",
+        _one(lambda r: r.browsers.warm_ratio),
+    ),
+    Metric(
         "runwire_browser_close_seconds",
         "histogram",
         "time to close, by part",

@@ -79,7 +79,13 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
         with startup_step("agents"):
             registry = load_registry(settings)
             agent_limits = registry.running_limits(settings.agent_max_running)
-            limits = RunningLimits(settings.max_running, settings.running_per_user, agent_limits)
+            limits = RunningLimits(
+                settings.max_running,
+                settings.running_per_user,
+                agent_limits,
+                settings.browser_runs,
+                registry.browser_agents,
+            )
         with startup_step("event log"):
             storage = open_storage(settings, clock, engine, incarnation, limits)
         with startup_step("websocket bridge"):

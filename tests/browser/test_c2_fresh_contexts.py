@@ -40,6 +40,29 @@ async def test_c2_each_run_has_a_fresh_context(host: BrowserHost, site: str) -> 
                 assert "before: left||k=left" in await page.text()
 
 
+async def test_e2_what_is_raised_in_a_block_comes_out_of_it_and_its_page_is_closed(
+    host: BrowserHost, site: str
+) -> None:
+    class Mistake(Exception):
+        pass
+
+    async def mistaken() -> None:
+        async with host.lease("mistaken", PLAIN) as lease, lease.page() as page:
+            await page.goto(f"{site}/facts.html", timeout_s=5)
+            raise Mistake
+
+    def closed() -> int:
+        return dict(host.statistics().close_s)["page"].count
+
+    async with host.lease("well", PLAIN) as lease, lease.page():
+        pass
+    before = closed()
+    with pytest.raises(Mistake):
+        await mistaken()
+    assert closed() == before + 1
+    assert host.statistics().leased == 0
+
+
 async def test_five_runs_at_once_from_threads_of_their_own(make_host: MakeHost, site: str) -> None:
     host, titles = make_host(), []
 
