@@ -59,7 +59,6 @@ def _pass(data: Path, connection: sqlite3.Connection, limits: RunningLimits) -> 
         nonlocal steps
         steps += 1
 
-    connection.execute("BEGIN IMMEDIATE")
     connection.set_progress_handler(count, 1)
     tx = Transaction(connection, {}, 1, Receivers())
     claimer.claim(tx)
@@ -137,7 +136,6 @@ def test_a_pass_that_was_rolled_back_is_as_if_it_had_not_been(data: Path) -> Non
         with open_engine(database_file(data)).connect() as restoring:
             claimer.restore(restoring)
         for committed in (False, False, True):
-            connection.execute("BEGIN IMMEDIATE")
             tx = Transaction(connection, {}, 1, Receivers())
             claimer.claim(tx)
             tx.flush()
@@ -178,7 +176,6 @@ class _House:
         count = self.count
         for failing in (True, False) if fails else (False,):
             self.count = count  # what is tried again is the same run
-            self.connection.execute("BEGIN IMMEDIATE")
             tx = Transaction(self.connection, self.heads, 1, self.receivers)
             for name, *arguments in operations:
                 getattr(self, name)(tx, *arguments)

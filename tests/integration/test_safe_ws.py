@@ -9,13 +9,10 @@ import asyncio
 import inspect
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
 import pytest
-import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
@@ -27,107 +24,10 @@ from runwire.web.safe_ws import (
     WRITE_BUFFER_BYTES,
     SafeHttpProtocol,
     SafeWebSocketProtocol,
-    Sink,
-    protocol_classes,
 )
-from tests.faults.observer import Address, Observer, Wish, connect
+from tests.faults.observer import Wish, connect
 from tests.faults.wire import Opcode, frame
-
-Application = Callable[[Any, Any, Any], Awaitable[None]]
-FROZEN = Wish(pongs=False, receive_buffer_bytes=4096)
-PIECE = text_frame(b"x" * 16_000)
-
-
-class Bare:
-    """A bare ASGI application on the protocol classes, in the test's own loop."""
-
-    def __init__(self, server: uvicorn.Server, address: Address) -> None:
-        self.server = server
-        self.address = address
-
-    @property
-    def sockets(self) -> list[SafeWebSocketProtocol]:
-        """The server's side of every open WebSocket."""
-        connections = self.server.server_state.connections
-        return [one for one in connections if isinstance(one, SafeWebSocketProtocol)]
-
-    async def open(self, wish: Wish | None = None) -> Observer:
-        """Return an accepted socket."""
-        observer = await connect(self.address, "/", wish)
-        assert await observer.answered() == 101
-        return observer
-
-    async def forgotten(self, within_s: float) -> bool:
-        """Return whether the server holds no connection within ``within_s`` seconds."""
-        deadline = time.monotonic() + within_s
-        while self.server.server_state.connections and time.monotonic() < deadline:  # noqa: ASYNC110  # uvicorn's own set
-            await asyncio.sleep(0.01)
-        return not self.server.server_state.connections
-
-
-@asynccontextmanager
-async def serving(
-    application: Application,
-    *,
-    ping_s: float | None = None,
-    pong_s: float | None = 0.3,
-    answers: Application | None = None,
-    head_s: float = 5.0,
-) -> AsyncIterator[Bare]:
-    """Serve ``application`` as ``make_server`` would."""
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "websocket":
-            await application(scope, receive, send)
-        elif answers is not None:
-            await answers(scope, receive, send)
-
-    http, websocket = protocol_classes(head_s)
-    config = uvicorn.Config(
-        app,
-        http=http,
-        ws=websocket,
-        lifespan="off",
-        log_config=None,
-        ws_ping_interval=ping_s,
-        ws_ping_timeout=pong_s,
-        ws_max_size=65_536,
-        ws_per_message_deflate=False,
-        timeout_graceful_shutdown=1,
-        server_header=False,
-    )
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        address = Address("127.0.0.1", sock.getsockname()[1], "")
-        await server.startup([sock])
-        try:
-            yield Bare(server, address)
-        finally:
-            async with asyncio.timeout(4.0):
-                await server.shutdown([sock])
-
-
-async def listens(scope: Any, receive: Any, send: Any) -> None:
-    """Accept and receive until the end."""
-    await receive()
-    await send({"type": "websocket.accept"})
-    while (await receive())["type"] != "websocket.disconnect":
-        pass
-
-
-async def pours(scope: Any, receive: Any, send: Any) -> None:
-    """Accept, write through the sink until it is full, then receive until the end."""
-    await receive()
-    await send({"type": "websocket.accept"})
-    sink: Sink = scope["extensions"][EXTENSION]
-    for _ in range(2_000):
-        if sink.writable:
-            sink.write(PIECE)
-    while (await receive())["type"] != "websocket.disconnect":
-        pass
-
+from tests.support.bare_socket import FROZEN, PIECE, listens, pours, serving
 
 # The versions, and the internals that the subclass leans on
 
@@ -202,28 +102,6 @@ async def test_permessage_deflate_is_not_offered_even_when_asked_for() -> None:
     async with serving(listens) as bare:
         observer = await bare.open()
         assert b"extensions" not in observer.head.lower()
-        observer.leave()
-
-
-async def test_a_full_buffer_says_so_and_a_drained_one_wakes_the_endpoint() -> None:
-    """Write flow control exists (uvicorn 0.52.1 or newer)."""
-    woken: list[float] = []
-
-    async def waits(scope: Any, receive: Any, send: Any) -> None:
-        scope["extensions"][EXTENSION].on_writable = lambda: woken.append(time.monotonic())
-        await pours(scope, receive, send)
-
-    async with serving(waits) as bare:
-        observer = await bare.open(FROZEN)
-        observer.freeze()
-        await asyncio.sleep(0.1)
-        (protocol,) = bare.sockets
-        assert not protocol.sink.writable
-        assert WRITE_BUFFER_BYTES <= protocol.sink.buffered_bytes < WRITE_BUFFER_BYTES + 2 * len(PIECE)
-        assert not woken
-        observer.thaw()
-        await observer.until(lambda: protocol.sink.writable, 3.0)
-        assert woken
         observer.leave()
 
 
@@ -458,21 +336,3 @@ async def test_entries_before_the_1011_arrive_whole() -> None:
         observer = await bare.open()
         assert await observer.ended(2.0) == 1011
         assert observer.texts == [b"%d" % number for number in range(100)]
-
-
-async def test_a_sink_drops_what_comes_after_the_close_frame() -> None:
-    sinks: list[Sink] = []
-
-    async def closes(scope: Any, receive: Any, send: Any) -> None:
-        await receive()
-        await send({"type": "websocket.accept"})
-        sinks.append(scope["extensions"][EXTENSION])
-        await send({"type": "websocket.close", "code": 1000})
-        sinks[0].write(text_frame(b"too late"))
-
-    async with serving(closes) as bare:
-        observer = await bare.open()
-        assert await observer.ended(2.0) == 1000
-        assert observer.texts == []
-        assert not sinks[0].open
-        assert not sinks[0].writable

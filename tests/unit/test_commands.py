@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from runwire.errors import BadCommand, InvalidInput
-from runwire.ids import ID_LENGTH, is_client_run_id, new_id, new_secret
+from runwire.ids import ID_LENGTH, IDS_DRAWN, is_client_run_id, new_epoch_part, new_id, new_secret
 from runwire.protocol.codec import encode_value
 from runwire.protocol.commands import OPS, FollowRun, StartRun, convert, parse_command
 from runwire.runs.state import Priority
@@ -91,6 +93,27 @@ def test_ids_are_long_lower_case_and_never_the_same() -> None:
     ids = {new_id() for _ in range(10_000)}
     assert len(ids) == 10_000
     assert all(len(one) == ID_LENGTH and one.isalnum() and one.islower() and one[0].isalpha() for one in ids)
+
+
+def test_a_forked_child_makes_ids_of_its_own() -> None:
+    new_id(), new_epoch_part()  # some of what was drawn is left
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, f"{new_id()} {new_epoch_part()}".encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    its = os.read(reading, 100).decode().split()
+    os.close(reading)
+    os.close(writing)
+    assert not {new_id() for _ in range(IDS_DRAWN)} & set(its)
+    assert not {new_epoch_part() for _ in range(IDS_DRAWN)} & set(its)
+
+
+def test_every_character_of_an_id_is_as_likely_as_the_others() -> None:
+    counts = Counter("".join(new_id()[1:] for _ in range(20_000)))
+    assert len(counts) == 36
+    assert max(counts.values()) < 1.1 * min(counts.values())  # each some 12,800 times, give or take 110
 
 
 def test_secrets_carry_256_bits() -> None:

@@ -119,15 +119,20 @@ class AgentWebSocketBridge:
         self._tails: dict[str, RunTail] = {}
         self._mailbox: LoopMailbox[Commit] = LoopMailbox(loop, self._deliver)
         self._dispatch: Callable[[list[ClaimedRun]], None] | None = None
+        self._dispatched: Callable[[list[ClaimedRun]], None] | None = None
         self._observers: list[Callable[[Published], None]] = []
         self._move_observers: list[Callable[[Sequence[Move]], None]] = []
         self._presence: Callable[[str, int], None] | None = None
 
     # Wiring, once, at start-up
 
-    def connect(self, dispatch: Callable[[list[ClaimedRun]], None]) -> None:
-        """Name who executes claimed runs; ``dispatch`` is called on the writer's thread and must not block."""
-        self._dispatch = dispatch
+    def connect(
+        self, dispatch: Callable[[list[ClaimedRun]], None], dispatched: Callable[[list[ClaimedRun]], None]
+    ) -> None:
+        """Name who executes claimed runs: ``dispatch`` is called on the writer's thread and must not block,
+        ``dispatched`` with the same runs on the loop, before their entries are shown.
+        """
+        self._dispatch, self._dispatched = dispatch, dispatched
 
     def observe(self, observer: Callable[[Published], None]) -> None:
         """Call ``observer`` on the loop with every commit's entries of every run."""
@@ -162,6 +167,9 @@ class AgentWebSocketBridge:
             self._mailbox.put(commit)
 
     def _deliver(self, commit: Commit) -> None:
+        if commit.claimed:
+            assert self._dispatched is not None, "connect() comes first"
+            self._dispatched(commit.claimed)
         for answer in commit.answers:
             answer()
         for published in commit.published:

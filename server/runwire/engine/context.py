@@ -99,6 +99,11 @@ class _Facts:
             events.append({"type": "TEXT_MESSAGE_CONTENT", "messageId": self._open_message, "delta": delta})
         return events
 
+    @property
+    def message_open(self) -> bool:
+        """Whether the agent has begun a message that nobody has ended."""
+        return self._open_message is not None
+
     def _closing_events(self) -> list[Event]:
         if self._open_message is None:
             return []

@@ -84,6 +84,11 @@ class RunnerLoop(asyncio.SelectorEventLoop):
         task.add_done_callback(self.tasks.discard)
         return task
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is left on it: no task, no half-read generator, no call on another thread."""
+        return not (self.tasks or self._asyncgens or self.daemons.busy)  # type: ignore[attr-defined]  # as below
+
     async def close_asyncgens(self, limit_s: float) -> bool:
         """Close async generators that were left half-way, within ``limit_s`` seconds; return whether all are closed."""
         if not self._asyncgens:  # type: ignore[attr-defined]  # BaseEventLoop keeps them there

@@ -22,7 +22,6 @@ from runwire.engine.runner import Assignment, RunnerThread
 from runwire.errors import LimitExceeded
 from runwire.runs.record import ClaimedRun, Outcome
 from runwire.runs.state import ACTIVE, RunStatus
-from runwire.threads import LoopMailbox
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +80,6 @@ class ThreadDispatcher:
         self._numbers = itertools.count(1)
         self._idle_waiters: set[asyncio.Future[None]] = set()
         self.idle = IdleWatch(loop, lambda run_id, error: self.request_stop(run_id, StopReason.LIMIT, error))
-        self._started: LoopMailbox[_Active] = LoopMailbox(loop, self._watch)
 
     # On the writer's thread
 
@@ -97,11 +95,12 @@ class ThreadDispatcher:
 
     def _begin(self, run: ClaimedRun) -> None:
         assignment = self._assignment_for(run)
-        with self._lock:  # taken and given at once: nobody retires a runner in between
+        with self._lock:
             runner = self._runner_for((run.owner_id, run.agent))
-            active = self._active[run.run_id] = _Active(assignment, runner)
-            runner.assign(assignment)
-        self._started.put(active)
+            self._active[run.run_id] = _Active(assignment, runner)
+        # Outside the lock: giving it wakes its thread, and others would wait for the lock until that has had its turn.
+        # Nobody takes it back meanwhile: it is among the idle ones no longer.
+        runner.assign(assignment)
 
     def _runner_for(self, key: tuple[str, str]) -> RunnerThread:
         """Return an idle runner or a new one; under the lock."""
@@ -205,14 +204,17 @@ class ThreadDispatcher:
             finally:
                 self._idle_waiters.discard(waiter)
 
-    def _watch(self, active: _Active) -> None:
-        if self._is_current(active):
-            self._waiting.discard(active.assignment.claimed.run_id)  # an earlier attempt's
-            delay = active.assignment.claimed.timeout_s
-            active.timer = self._loop.call_later(delay, self._stop, active, StopReason.TIMEOUT)
+    def watch(self, claimed: list[ClaimedRun]) -> None:
+        """Limit the time of runs that were dispatched."""
+        for run in claimed:
+            active = self._active.get(run.run_id)
+            if active is None or active.assignment.claimed is not run:
+                continue  # no thread was to be had
+            self._waiting.discard(run.run_id)  # an earlier attempt's
+            active.timer = self._loop.call_later(run.timeout_s, self._stop, active, StopReason.TIMEOUT)
             limit_s = active.assignment.limits.idle_timeout_s
             if limit_s is not None:
-                self.idle.begin(active.assignment.claimed.run_id, limit_s)
+                self.idle.begin(run.run_id, limit_s)
 
     def hold_clock(self, run_id: str) -> None:
         """Let the run's limits of time stand still: a person has its browser. Nothing if it is not executed here."""

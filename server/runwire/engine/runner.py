@@ -148,7 +148,7 @@ def execute(loop: RunnerLoop, assignment: Assignment) -> tuple[Outcome, bool]:
             return _call_function(assignment, instance, arguments), False
         execution = _Execution(loop, assignment, instance, arguments)
         try:
-            return loop.run_until_complete(execution.run())
+            return execution.run()
         except BaseException as error:  # SystemExit and KeyboardInterrupt of a task leave run_until_complete
             loop.run_until_complete(execution.abandon())
             return outcome_of_error(error), False
@@ -178,18 +178,26 @@ class _Execution:
         self._arguments = arguments
         self._context = assignment.live_context(loop)
 
-    async def run(self) -> tuple[Outcome, bool]:
-        """Return how the run ended, and whether the loop is clean."""
+    def run(self) -> tuple[Outcome, bool]:
+        """Return how the run ended, and whether the loop is clean. An agent that left nothing behind costs no further
+        turn of the loop: each gives the interpreter lock away.
+        """
         task = self._loop.create_task(self._guarded(), name=f"run-{self._assignment.claimed.run_id}")
         self._assignment.stop.arm(partial(self._stop, task))
-        outcome = await task
+        outcome = self._loop.run_until_complete(task)
+        if self._loop.is_clean and not self._context.message_open:
+            return outcome, True
+        return outcome, self._loop.run_until_complete(self._tidy())
+
+    async def _tidy(self) -> bool:
+        """Clear up behind the agent and end the message that it left open; return whether the loop is clean."""
         clean = await self._clear_up()
         try:
             async with asyncio.timeout(self._assignment.cleanup_timeout_s):
                 await self._context.close_message()
         except (RunwireError, TimeoutError) as error:
             log.warning("run.message_not_closed", run_id=self._assignment.claimed.run_id, error=str(error))
-        return outcome, clean
+        return clean
 
     async def abandon(self) -> None:
         """Clear up behind a task that left :meth:`run` half-way: the agent's own ``finally`` still has its turn."""

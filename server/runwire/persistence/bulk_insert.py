@@ -10,8 +10,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
-_SIZES = (256, 128, 64, 32, 16, 8, 4, 2, 1)
-"""Rows of one statement: few sizes, so that all statements stay in the driver's cache of 128."""
+_SIZES = (256, 128, 64, 32, *range(16, 0, -1))
+"""Rows of one statement, so that most commits need one for each table, and all of them stay in the driver's cache."""
 
 
 class BulkInsert:
@@ -22,6 +22,10 @@ class BulkInsert:
         row = f"({', '.join('?' * self._width)})"
         head = f"INSERT INTO {table} ({columns}) VALUES "
         self._statements = [(size, f"{head}{', '.join([row] * size)} {tail}") for size in _SIZES]
+
+    def is_one_statement(self, values: list[Any]) -> bool:
+        """Whether :meth:`execute` would need one statement."""
+        return len(values) // self._width in _SIZES
 
     def execute(self, connection: sqlite3.Connection, values: list[Any]) -> None:
         """Insert the rows whose columns stand in ``values``, one row behind the other."""

@@ -28,6 +28,9 @@ log = structlog.get_logger(__name__)
 Engine = sa.Engine
 """What opening a database gives; named here so that the wiring need not know SQLAlchemy."""
 
+STATEMENTS = 256
+"""Prepared statements that a connection keeps: bulk inserts have many sizes."""
+
 HEAD_REVISION = "0008"
 """The newest Alembic revision; a test holds it equal to the scripts' head, so that serving need not import Alembic."""
 
@@ -58,7 +61,9 @@ def open_engine(path: Path, *, read_only: bool = False) -> sa.Engine:
     """
     _renew_if_commits_were_lost(path)
     url = sa.URL.create("sqlite", database=str(path))
-    engine = sa.create_engine(url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+    engine = sa.create_engine(
+        url, poolclass=NullPool, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "cached_statements": STATEMENTS}
+    )
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:

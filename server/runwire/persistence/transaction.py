@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+from runwire import failpoints
 from runwire.contracts.event_log import Published
 from runwire.errors import FenceLost
 from runwire.persistence.bulk_insert import BulkInsert
@@ -90,9 +91,9 @@ class Transaction:
     def __init__(
         self, connection: sqlite3.Connection, heads: dict[str, Head], now_ms: int, receivers: Receivers
     ) -> None:
-        self.run = connection.execute
-        """Execute one statement inside the transaction and return its cursor."""
+        """The transaction begins with the first statement: most commits are entries alone, one statement without it."""
         self._connection = connection
+        self._begun = False
         self.now_ms = now_ms
         self.receivers = receivers
         self.changed: dict[str, Head] = {}
@@ -117,6 +118,16 @@ class Transaction:
         self._dirty: set[str] = set()
         self._ended: list[str] = []
         self._frames: dict[str, tuple[int, list[bytes]]] = {}
+
+    def run(self, statement: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
+        """Execute one statement inside the transaction and return its cursor."""
+        self._begin()
+        return self._connection.execute(statement, values)
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._begun = True
 
     # What is known
 
@@ -164,6 +175,11 @@ class Transaction:
         return head
 
     # What is written
+
+    def insert(self, statement: BulkInsert, values: list[Any]) -> None:
+        """Insert rows now: ``values`` holds their columns, one row behind the other."""
+        self._begin()
+        statement.execute(self._connection, values)
 
     def insert_run(self, new: NewRun, rank: int) -> Head:
         """Add a run with its first entry, QUEUED."""
@@ -241,8 +257,27 @@ class Transaction:
 
     # The end
 
+    def commit(self) -> None:
+        """Send what has gathered to the database and commit it."""
+        if self._is_one_statement:
+            failpoints.reach("before_commit")
+            INSERT_ENTRIES.execute(self._connection, self._entry_values)
+            return
+        self.flush()
+        failpoints.reach("before_commit")
+        self._connection.execute("COMMIT")
+
+    @property
+    def _is_one_statement(self) -> bool:
+        """Whether entries are all there is, and few enough: SQLite commits a statement outside a transaction itself,
+        and each of BEGIN and COMMIT is a fight for the interpreter's lock (``bulk_insert``).
+        """
+        more = self._begun or self._thread_values or self._fresh or self._dirty or self._ended
+        return not more and INSERT_ENTRIES.is_one_statement(self._entry_values)
+
     def flush(self) -> None:
         """Send what has gathered to the database, still inside the transaction."""
+        self._begin()
         if self._thread_values:
             INSERT_THREADS.execute(self._connection, self._thread_values)
             self._thread_values = []

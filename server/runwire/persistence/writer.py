@@ -240,7 +240,6 @@ class LogWriter:
     def _commit_once(self, connection: sqlite3.Connection, items: list[Work]) -> tuple[Transaction, list[_Answer]]:
         answers: list[_Answer] = []
         begun = time.monotonic()
-        connection.execute("BEGIN IMMEDIATE")
         try:
             tx = Transaction(connection, self._heads, self._clock.now_ms(), self.receivers)
             for item in items:
@@ -251,10 +250,8 @@ class LogWriter:
             if tx.fallen:
                 follow_parents(tx)
             self._claimer.claim(tx)
-            tx.flush()
             waits_ms = queue_waits_ms(tx) if tx.claimed else []
-            failpoints.reach("before_commit")
-            connection.execute("COMMIT")
+            tx.commit()
         except BaseException:
             self._claimer.rolled_back()
             if connection.in_transaction:

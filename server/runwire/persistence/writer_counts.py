@@ -55,7 +55,7 @@ class WriterCounts:
 
 
 def queue_waits_ms(tx: Transaction) -> list[int]:
-    """Return how long the runs waited whose first attempt ``tx`` has claimed; what it wrote must be flushed."""
+    """Return how long the runs waited whose first attempt ``tx`` has claimed."""
     waits: list[int] = []
     for run in tx.claimed:
         if run.attempt == 1:

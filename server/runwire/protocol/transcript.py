@@ -85,6 +85,9 @@ class _Entry(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Entry).decode
+SAID = b'"TEXT_MESSAGE_C'
+"""Stands in every stored entry that holds a piece of an answer, and in few others."""
+
 _TEXT_TYPES = frozenset({"TEXT_MESSAGE_CONTENT", "TEXT_MESSAGE_CHUNK"})
 
 
@@ -93,7 +96,7 @@ def spoken(frames: Iterable[bytes], message_id: Any = None) -> Iterator[tuple[An
     message before it, ``message_id`` at first. Other entries cost one look for a word.
     """
     for frame in frames:
-        if b'"TEXT_MESSAGE_C' not in frame:
+        if SAID not in frame:
             continue
         said = _decode(frame).data
         if said.type in _TEXT_TYPES and isinstance(said.delta, str):

@@ -94,6 +94,7 @@ class SocketConnection:
         "_settings",
         "_state",
         "_timer",
+        "_timer_at",
         "_websocket",
         "behind",
         "carried",
@@ -119,6 +120,7 @@ class SocketConnection:
         self._connections = connections
         self._state = ConnectionState.AUTHENTICATING
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
         self._rate = RateLimit(clock.monotonic(), per_s=settings.messages_per_s, burst=settings.message_burst)
         self._input_rate: RateLimit | None = None
         self._liveness = Liveness(clock.monotonic(), heartbeat_s=settings.heartbeat_s, idle_s=None)
@@ -270,13 +272,22 @@ class SocketConnection:
         self._schedule()
 
     def _schedule(self) -> None:
+        """See to it that :meth:`_on_timer` is called at the next deadline, or before: a timer that comes too early
+        costs less than to move it with every run.
+        """
+        if self._state is not ConnectionState.OPEN:
+            return
+        deadline = self._liveness.next_deadline()
         if self._timer is not None:
+            if self._timer_at <= deadline:
+                return
             self._timer.cancel()
-        if self._state is ConnectionState.OPEN:
-            delay = max(0.0, self._liveness.next_deadline() - self._clock.monotonic())
-            self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
+        self._timer_at = deadline
+        delay = max(0.0, deadline - self._clock.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
 
     def _on_timer(self) -> None:
+        self._timer = None
         due = self._liveness.due(self._clock.monotonic())
         if due is Due.IDLE:
             log.info("socket.idle_timeout", **self.facts)

@@ -131,11 +131,12 @@ class RunFollow:
         self._cursor = opening.cursor
         self._entries = BATCH_ENTRIES if options.batch else 1
         self._database_done = fresh
-        for frame in opening_frames(record, opening, heartbeat_s):
-            self._connection.send(frame)
-        if not record.ended and not self._visited:  # the queue is nothing that was shared
-            self._unplace = self._places.follow(run.run_id, self._place, waits=record.status is RunStatus.QUEUED)
-        self.pump()
+        with self._sink:
+            for frame in opening_frames(record, opening, heartbeat_s):
+                self._connection.send(frame)
+            if not record.ended and not self._visited:  # the queue is nothing that was shared
+                self._unplace = self._places.follow(run.run_id, self._place, waits=record.status is RunStatus.QUEUED)
+            self.pump()
 
     def _place(self, frame: Frame) -> None:
         """Say where the run stands in the queue; a full buffer says nothing, the next frame says more."""
@@ -170,13 +171,16 @@ class RunFollow:
                 if self._cursor == self._end_seq:  # a tail that others keep alive says that the cursor is the end
                     self._finish(CloseCode.RUN_ENDED)
                 break
+            if self._cursor == self._end_seq:
+                with self._sink:
+                    self._sink.write(wire)
+                    failpoints.reach("mid_send")
+                    self._connection.entries_sent()
+                    self._finish(CloseCode.RUN_ENDED)
+                return
             self._sink.write(wire)
             failpoints.reach("mid_send")
             sent += 1
-            if self._cursor == self._end_seq:
-                self._connection.entries_sent()
-                self._finish(CloseCode.RUN_ENDED)
-                return
         if sent:
             self._connection.entries_sent()
             if not self._sink.writable and self._sink.open:

@@ -49,6 +49,11 @@ HEAD_BYTES = 32_768
 FRAGMENTS = 256
 """Most fragments of one message (protocol, section 6): empty ones cost no bytes but hold memory."""
 
+MESSAGES_AHEAD, SMALL_MESSAGE_BYTES = 8, 16_384
+"""Small messages that are read before the endpoint has taken the first. uvicorn pauses reading behind each message: two
+system calls for every command of a client that waits for its answer.
+"""
+
 PONG_BACKLOG_BYTES = 65_536
 """Pongs waiting for a peer that pings and does not read."""
 
@@ -58,11 +63,26 @@ class Sink:
     ``on_writable``.
     """
 
-    __slots__ = ("_protocol", "on_writable")
+    __slots__ = ("_corks", "_held", "_held_bytes", "_protocol", "on_writable")
 
     def __init__(self, protocol: SafeWebSocketProtocol) -> None:
         self._protocol = protocol
+        self._corks = 0
+        self._held: list[bytes] = []
+        self._held_bytes = 0
         self.on_writable: Callable[[], None] | None = None
+
+    def __enter__(self) -> None:
+        """Hold what is written until the end of the block, which must not await, and send it by one system call: each
+        gives the interpreter lock away, which busy threads beside do not give back at once.
+        """
+        self._corks += 1
+
+    def __exit__(self, *_: object) -> None:
+        """Send what was held, also behind an error: what was written counts as sent."""
+        self._corks -= 1
+        if self._held and not self._corks:
+            self._send_held()
 
     @property
     def open(self) -> bool:
@@ -82,8 +102,20 @@ class Sink:
 
     def write(self, wire: bytes) -> None:
         """Send one whole frame; dropped if the socket is no longer open."""
-        if self.open:
+        if not self.open:
+            return
+        if not self._corks:
             self._protocol.transport.write(wire)
+            return
+        self._held.append(wire)
+        self._held_bytes += len(wire)
+        if self._held_bytes >= WRITE_BUFFER_BYTES:  # beyond it only the transport can tell whether the peer keeps up
+            self._send_held()
+
+    def _send_held(self) -> None:
+        held, self._held, self._held_bytes = self._held, [], 0
+        if self.open:
+            self._protocol.transport.write(held[0] if len(held) == 1 else b"".join(held))
 
     def abort(self) -> None:
         """Drop the connection and whatever is buffered."""
@@ -214,7 +246,13 @@ class SafeWebSocketProtocol(WebSocketsSansIOProtocol):
             log.info("socket.invalid_utf8", client=self.client)
             self._close_now(CloseCode.INVALID_UTF8)
             return
+        room = self.queue.qsize() < MESSAGES_AHEAD and sum(map(len, self.frames)) <= SMALL_MESSAGE_BYTES
+        if self.read_paused or not room:
+            super().send_receive_event_to_app()
+            return
+        self.read_paused = True  # so that uvicorn does not pause
         super().send_receive_event_to_app()
+        self.read_paused = False
 
     def handle_parser_exception(self) -> None:
         """Send the close frame of a protocol error and do not wait for a peer that does not read it."""

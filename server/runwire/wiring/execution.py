@@ -178,7 +178,7 @@ def build_execution(
     )
     storage.claimer.connect(waiting.admission)
     reaper = Reaper(store, agents.registry.recoverable)
-    bridge.connect(dispatcher.dispatch)
+    bridge.connect(dispatcher.dispatch, dispatcher.watch)
     bridge.observe(dispatcher.on_published)
     bridge.observe(ends.on_published)
     bridge.observe(presence.on_published)

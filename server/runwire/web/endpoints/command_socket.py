@@ -248,15 +248,17 @@ class CommandEndpoint:
             follow.stop()
             self._drop(created.run.run_id)
             follow = self._attach(created.run.run_id)
-        self._reply_run(command_id, created.run, existed=created.existed, steered=created.steered)
-        self._begin(follow, created.run, FollowOptions(None, None, batch=True), fresh=not created.existed)
+        with self._connection.sink:
+            self._reply_run(command_id, created.run, existed=created.existed, steered=created.steered)
+            self._begin(follow, created.run, FollowOptions(None, None, batch=True), fresh=not created.existed)
 
     async def _follow(self, command: FollowRun, command_id: Any) -> None:
         self._check_room(command.run_id)
         run = await self._services.store.get(command.run_id, self._reader)
         self._drop(run.run_id)
-        self._reply_run(command_id, run, existed=True)
-        self._begin(self._attach(run.run_id), run, FollowOptions(command.after, command.epoch, command.batch))
+        with self._connection.sink:
+            self._reply_run(command_id, run, existed=True)
+            self._begin(self._attach(run.run_id), run, FollowOptions(command.after, command.epoch, command.batch))
 
     async def _follow_topic(self, op: str, command: WholeQueue | OneThread, command_id: Any) -> None:
         if self._topics is None:
