@@ -10,7 +10,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -65,15 +67,24 @@ class ForkServerHost:
         self._thread.start()
 
     def launch(self, link: socket.socket, control: socket.socket) -> None:
-        """Have a guard started. Raises NoForkServer within 2 s."""
+        """Have a guard started. Raises NoForkServer within 4 s."""
+        ended: socket.socket | None = None
+        deadline = time.monotonic() + LAUNCH_S
         with self._changed:
-            self._changed.wait_for(lambda: self._requests is not None or self._closing, LAUNCH_S)
-            if self._requests is None:
-                raise NoForkServer("the fork server could not be started; the server's log says why")
-            try:
-                socket.send_fds(self._requests, [b"run"], [link.fileno(), control.fileno()])
-            except OSError as error:
-                raise NoForkServer(f"the fork server takes no requests: {error.strerror or error}") from error
+            while True:
+                self._changed.wait_for(partial(self._takes_requests, ended), deadline - time.monotonic())
+                if self._requests is None or self._requests is ended:
+                    raise NoForkServer("the fork server could not be started; the server's log says why")
+                try:
+                    socket.send_fds(self._requests, [b"run"], [link.fileno(), control.fileno()])
+                    return
+                except (BrokenPipeError, ConnectionResetError):  # it ended this moment: the next one is on its way
+                    ended = self._requests
+                except OSError as error:
+                    raise NoForkServer(f"the fork server takes no requests: {error.strerror or error}") from error
+
+    def _takes_requests(self, ended: socket.socket | None) -> bool:
+        return self._closing or self._requests not in (None, ended)
 
     def close(self, timeout_s: float) -> None:
         """End it and every run below it; after ``timeout_s`` seconds it is killed. Idempotent."""
