@@ -180,10 +180,10 @@ class CrossLoopSignal:
 
     def notify(self) -> None:
         """Wake every registered waiter; any thread."""
+        if not self._waiters:  # whoever registers after this look has not looked at the changed state yet
+            return
         with self._lock:
             waiters, self._waiters = self._waiters, []
-        if not waiters:
-            return
         try:
             self._loop.call_soon_threadsafe(_wake, waiters)
         except RuntimeError:  # the run's loop is closed: nobody waits any more

@@ -40,7 +40,8 @@ class SqlRunAppender:
         self._writer = writer
         self._run_id = run_id
         self._fence = fence
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._blocked: threading.Condition | None = None  # made when a thread without a loop waits, which is seldom
         self._signal: CrossLoopSignal | None = None
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
@@ -63,7 +64,7 @@ class SqlRunAppender:
 
     def append(self, data: bytes) -> bool:
         """Hand over one encoded event; False when the window is full. Raises what ended an earlier append."""
-        with self._changed:
+        with self._lock:
             if self._error is not None:
                 raise self._error
             self._waiting.append(data)
@@ -94,7 +95,7 @@ class SqlRunAppender:
     async def _wait(self, condition: Any) -> None:
         assert self._signal is not None, "bind() comes first"
         while True:
-            with self._changed:  # every change is made under it and notified behind it: none can fall in between
+            with self._lock:  # every change is made under it and notified behind it: none can fall in between
                 if self._error is not None:
                     raise self._error
                 if condition():
@@ -112,8 +113,10 @@ class SqlRunAppender:
         return self._committed_seq
 
     def _wait_blocking(self, condition: Any, timeout_s: float) -> None:
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._error is not None or condition(), timeout_s):
+        with self._lock:
+            if self._blocked is None:
+                self._blocked = threading.Condition(self._lock)
+            if not self._blocked.wait_for(lambda: self._error is not None or condition(), timeout_s):
                 raise TimeoutError(f"the log did not accept within {timeout_s} s")
             if self._error is not None:
                 raise self._error
@@ -127,7 +130,7 @@ class SqlRunAppender:
         A commit that is tried again may find this appender queued twice: what the same ``tx`` has got already is not
         given to it again.
         """
-        with self._changed:
+        with self._lock:
             again = self._in_commit if self._tx is not tx else []
             self._tx = tx
             if again:
@@ -136,21 +139,23 @@ class SqlRunAppender:
                 taken = self._waiting
                 self._in_commit = self._in_commit + taken
                 self._waiting, self._waiting_bytes, self._scheduled = [], 0, False
-                self._changed.notify_all()
+                if self._blocked is not None:
+                    self._blocked.notify_all()
         if self._signal is not None:
             self._signal.notify()
         return tx.append_events(tx.held(self._run_id, self._fence), taken).last_seq
 
     def done(self, answer: Any, error: Exception | None) -> None:
         """Note the commit, or why there was none: then nothing more of this attempt is taken."""
-        with self._changed:
+        with self._lock:
             self._in_commit, self._tx = [], None
             if error is not None:
                 self._error = error
                 self._waiting, self._waiting_bytes = [], 0
             else:
                 self._committed_seq = answer
-            self._changed.notify_all()
+            if self._blocked is not None:
+                self._blocked.notify_all()
         if self._signal is not None:
             self._signal.notify()
 
