@@ -30,9 +30,8 @@ async def test_a_full_buffer_says_so_and_a_drained_one_wakes_the_endpoint() -> N
     async with serving(waits) as bare:
         observer = await bare.open(FROZEN)
         observer.freeze()
-        await asyncio.sleep(0.1)
         (protocol,) = bare.sockets
-        assert not protocol.sink.writable
+        await eventually_async(lambda: not protocol.sink.writable, "the buffer is full")
         assert WRITE_BUFFER_BYTES <= protocol.sink.buffered_bytes < WRITE_BUFFER_BYTES + 2 * len(PIECE)
         assert not woken
         observer.thaw()
