@@ -144,7 +144,7 @@ def start_run(page: Page, agent: str, text: str) -> None:
         expect(box).not_to_have_value("")
     box.fill(text)
     page.get_by_role("button", name="Start the run").click()
-    expect(page.get_by_role("button", name="Run again")).to_be_visible(timeout=RUN_S * 1000)
+    expect(page.get_by_role("button", name="Retry")).to_be_visible(timeout=RUN_S * 1000)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ PUBLIC = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/shared"),
+    ("GET", "/shared/{share_id}"),
     ("POST", "/v1/login"),
     ("POST", "/v1/shared"),
 }

@@ -5,6 +5,7 @@ import "./styles/frame.css";
 import "./styles/run.css";
 import "./styles/live.css";
 import "./styles/tests.css";
+import "./styles/share.css";
 import { render } from "preact";
 import { describe } from "./app/api";
 import { begin, problem } from "./app/store";

@@ -231,6 +231,20 @@ describe("commands and follows", () => {
     expect(desk.entries).toHaveLength(1);
   });
 
+  it("follows a repetition by the id that was chosen for it, and sends it again under the same", async () => {
+    const started = client.start({ op: "run.retry", run_id: "originaloriginal", new_run_id: RUN }, desk);
+    (await live()).onclose?.({ code: 1006 });
+    clock.advance(1_000);
+    const second = await live();
+    const sent = second.sent.find((message) => message["op"] === "run.retry");
+    expect(sent).toMatchObject({ run_id: "originaloriginal", new_run_id: RUN });
+    second.frame({ type: "reply", id: sent?.["id"], ok: true, result: { run_id: RUN } });
+    second.frame(connected(1));
+    second.frame(log([running])[0]);
+    await expect(started).resolves.toBeUndefined();
+    expect(desk.entries).toHaveLength(1);
+  });
+
   it("rejects a command with the server's words and stops following a run that never began", async () => {
     const started = client.start({ op: "run.start", run_id: RUN, agent: "nobody", input: "hi" }, desk);
     const socket = await live();

@@ -109,7 +109,12 @@ describe("a replay", () => {
 
   it("keeps no more entries than its bound", () => {
     const runLog = new RunLog(RUN, 5);
-    runLog.push(entries);
-    expect(runLog.entries).toHaveLength(5);
+    runLog.push(entries.slice(0, 4));
+    expect(runLog.dropped).toBe(0);
+    runLog.push(entries.slice(4));
+    expect(runLog.entries).toEqual(entries.slice(0, 5));
+    expect(runLog.dropped).toBe(entries.length - 5);
+    runLog.clear();
+    expect(runLog.dropped).toBe(0);
   });
 });

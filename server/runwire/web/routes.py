@@ -167,6 +167,7 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/", chat_ui.page, Policy.PUBLIC),
     Door("GET", "/login", chat_ui.page, Policy.PUBLIC),
     Door("GET", "/shared", chat_ui.page, Policy.PUBLIC),
+    Door("GET", "/shared/{share_id}", chat_ui.page, Policy.PUBLIC),
 )
 
 

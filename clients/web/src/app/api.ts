@@ -7,6 +7,14 @@
 import type { RunFault, RunStatus, Verdict } from "../core/protocol";
 import type { Ticket } from "../core/connection";
 
+/** Below which path runs are read: all of one's own, or what a share link shows. */
+let root = "/v1";
+
+/** Read runs as the visitor of a share link from now on. */
+export function readAsVisitor(shareId: string): void {
+  root = `/v1/shared/${shareId}`;
+}
+
 /** Deadline of one request, milliseconds: the server's own limit for reading a request. */
 const REQUEST_LIMIT_MS = 10_000;
 
@@ -16,8 +24,11 @@ export interface Agent {
   readonly available?: boolean;
   readonly unavailable_reason?: string;
   readonly input_schema?: unknown;
+  /** Whether a run of it can begin behind an entry of another. */
+  readonly forkable?: boolean;
 }
 
+/** A run as `GET /v1/runs/{run_id}` shows it; a visitor sees no conversation and no `retry_of`. */
 export interface RunRecord {
   readonly id: string;
   readonly agent: string;
@@ -29,6 +40,11 @@ export interface RunRecord {
   readonly ended_ms?: number | null;
   readonly verdict?: Verdict | null;
   readonly error?: RunFault | null;
+  readonly retry_of?: string | null;
+  /** Set for a fork: the entry of `retry_of` behind which it began. */
+  readonly from_seq?: number | null;
+  /** The run that took this one's place in its conversation. */
+  readonly rolled_back_by?: string;
 }
 
 export interface Conversation {
@@ -46,6 +62,8 @@ export interface Conversation {
 export interface Me {
   readonly user: string;
   readonly admin: boolean;
+  /** Whether this server lets its users make share links. */
+  readonly share_links: boolean;
 }
 
 /** `GET /v1/status`, as far as the page reads it; times in seconds, null where nothing was measured yet. */
@@ -112,7 +130,7 @@ export async function login(credentials: { readonly code: string } | { readonly 
 /** Get a ticket for one socket; "refused" where there is no session. Raises ApiError or a network error otherwise. */
 export async function ticket(): Promise<Ticket> {
   try {
-    const answer = (await (await request("POST", "/v1/tickets", {})).json()) as { ticket: string };
+    const answer = (await (await request("POST", `${root}/tickets`, {})).json()) as { ticket: string };
     return { kind: "ticket", ticket: answer.ticket };
   } catch (error) {
     if (error instanceof ApiError && (error.status === 401 || error.status === 403)) return { kind: "refused" };
@@ -171,15 +189,31 @@ export function exportHref(id: string, format: "markdown" | "json" | "zip"): str
   return `/v1/threads/${id}/export?format=${format}`;
 }
 
-/** List the runs of one conversation, oldest first; of a very long one the newest 100. */
+/** Return the address of all of a run's artifacts as one archive. */
+export function artifactsHref(runId: string): string {
+  return `${root}/runs/${runId}/artifacts.zip`;
+}
+
+/** Return the address of what a browser run has recorded of its steps. */
+export function traversalHref(runId: string): string {
+  return `${root}/runs/${runId}/traversal`;
+}
+
+/** Return where an artifact is read, given its address in the log. */
+export function artifactHref(url: string): string {
+  return url.replace(/^\/v1(?=\/)/, root);
+}
+
+/** List the runs of one conversation, oldest first; of a very long one the newest 100. Visitors need not name it. */
 export async function turns(threadId: string): Promise<readonly RunRecord[]> {
-  const page = (await (await request("GET", `/v1/threads/${threadId}?limit=100`)).json()) as { data: RunRecord[] };
+  const path = root === "/v1" ? `/v1/threads/${threadId}` : `${root}/runs`;
+  const page = (await (await request("GET", `${path}?limit=100`)).json()) as { data: RunRecord[] };
   return page.data.slice().reverse();
 }
 
 /** Read one run. Raises ApiError with status 404 for an unknown or foreign one. */
 export async function run(runId: string): Promise<RunRecord> {
-  return (await (await request("GET", `/v1/runs/${runId}`)).json()) as RunRecord;
+  return (await (await request("GET", `${root}/runs/${runId}`)).json()) as RunRecord;
 }
 
 /** Return what went wrong as a sentence for a person. */

@@ -45,11 +45,35 @@ export const route = signal<Route>(parseRoute(location.hash));
 
 /** Follow the address from now on. Called once. */
 export function watchAddress(): void {
-  addEventListener("hashchange", () => (route.value = parseRoute(location.hash)));
+  addEventListener("hashchange", readAddress);
+}
+
+/** Take the address as it is now. */
+export function readAddress(): void {
+  route.value = parseRoute(location.hash);
 }
 
 export function go(href: string): void {
   location.hash = href;
+}
+
+/** What the address says of a share link: its secret (`/shared#link=…`), or that it was opened before (`/shared/<id>`). */
+export type LinkAddress = { readonly link: string } | { readonly shareId: string };
+
+/** Read a share link's address; null for any other. */
+export function linkAddress(pathname: string, hash: string): LinkAddress | null {
+  const link = pathname === "/shared" ? /^#link=([A-Za-z0-9_-]{1,200})$/.exec(hash)?.[1] : undefined;
+  if (link) return { link };
+  const shareId = /^\/shared\/([a-z0-9]{1,64})$/.exec(pathname)?.[1];
+  if (shareId) return { shareId };
+  return pathname.startsWith("/shared") ? { link: "" } : null;
+}
+
+/** Take a link's secret out of the address once it was opened: a copied address then gives nothing away. */
+export function settleLink(shareId: string): void {
+  const hash = location.hash.startsWith("#link=") ? "" : location.hash;
+  history.replaceState(null, "", `/shared/${shareId}${hash}`);
+  readAddress();
 }
 
 /**

@@ -11,15 +11,18 @@ import { systemClock } from "../core/clock";
 import type { SocketLike } from "../core/connection";
 import type { ConnectionState } from "../core/connection-table";
 import { newRunId } from "../core/ids";
-import { isTerminal } from "../core/protocol";
+import { isTerminal, type RetryCommand, type StartCommand } from "../core/protocol";
 import { CommandError, RunClient } from "../core/run-client";
 import * as api from "./api";
-import { go, route, runHref, takeLoginCode, watchAddress, type Route } from "./router";
+import { go, readAddress, route, runHref, takeLoginCode, watchAddress, type Route } from "./router";
 import { conversations, noteStatus, refreshConversations } from "./conversations";
 import { tell } from "./notices";
 import { RunSession } from "./run-session";
+import { arrival, enterAsVisitor, visit, visitEnded } from "./visit";
 
 export type SignIn = "checking" | "out" | "in";
+/** How often the page of a shared conversation looks for further runs, milliseconds. */
+const SHARED_TURNS_MS = 5_000;
 /** A lost connection is worth a word after this long, milliseconds; most are back before. */
 const BANNER_AFTER_MS = 2_000;
 
@@ -27,7 +30,7 @@ export const signIn = signal<SignIn>("checking");
 export const signInProblem = signal("");
 export const agents = signal<readonly api.Agent[]>([]);
 /** Who is signed in. */
-export const me = signal<api.Me>({ user: "", admin: false });
+export const me = signal<api.Me>({ user: "", admin: false, share_links: false });
 /** The runs of the open run's conversation, oldest first. */
 export const turns = signal<readonly api.RunRecord[]>([]);
 export const open = signal<RunSession | null>(null);
@@ -40,6 +43,8 @@ export const problem = signal<string | null>(null);
 export const now = signal(Date.now());
 
 let cancelBanner: () => void = () => undefined;
+/** Whether the open run was the newest of a shared conversation when it was opened. */
+let openedAsNewest = false;
 let messageLimit = 65_536;
 /** Runs that were queued behind the open one: the page goes on to them. */
 const waitedBehind = new Set<string>();
@@ -66,7 +71,7 @@ function openSocket(): SocketLike {
 
 function onConnection(state: ConnectionState, why: CloseRule | null): void {
   connection.value = state;
-  if (state === "signed_out") signedOut("Your session has ended.");
+  if (state === "signed_out") (visit.value ? visitEnded : () => signedOut("Your session has ended."))();
   cancelBanner();
   if (state === "live" || state === "idle") trouble.value = null;
   else if (state === "stopped") trouble.value = why;
@@ -91,8 +96,37 @@ export async function begin(): Promise<void> {
   setInterval(() => {
     if (document.visibilityState === "visible") now.value = Date.now();
   }, 1_000);
+  if (arrival) return beginVisit();
   const code = takeLoginCode();
   await (code === null ? enter("") : enterWith({ code }));
+}
+
+/** Show what a share link leads to, and keep up with what is still said in a shared conversation. */
+async function beginVisit(): Promise<void> {
+  if (!arrival || !(await enterAsVisitor(arrival))) return;
+  signIn.value = "in";
+  await readSharedTurns();
+  const newest = turns.value[turns.value.length - 1];
+  if (route.value.page !== "run" && newest) history.replaceState(null, "", runHref(newest.id));
+  readAddress();
+  if (visit.value?.thread_id) setInterval(() => document.visibilityState === "visible" && void goOnInVisit(), SHARED_TURNS_MS);
+}
+
+async function readSharedTurns(): Promise<void> {
+  try {
+    turns.value = await api.turns("");
+  } catch (error) {
+    if (error instanceof api.ApiError && error.status === 401) visitEnded();
+    else problem.value = api.describe(error);
+  }
+}
+
+/** Look for later runs of a shared conversation, and go on to the newest if the one that was is looked at and has ended. */
+async function goOnInVisit(): Promise<void> {
+  await readSharedTurns();
+  const shown = open.value;
+  const newest = turns.value[turns.value.length - 1];
+  if (openedAsNewest && shown?.live.value.terminal && !shown.replay.value && newest && newest.id !== shown.runId) go(runHref(newest.id));
 }
 
 /** Sign in by a token that a person pasted. */
@@ -154,6 +188,7 @@ function onRoute(to: Route): void {
     return;
   }
   leave();
+  openedAsNewest = turns.value[turns.value.length - 1]?.id === to.runId;
   const session = newSession(to.runId);
   if (to.seq !== null) session.openReplay(to.seq);
   client.follow(to.runId, session);
@@ -182,13 +217,14 @@ function goOn(ended: RunSession): void {
 function leave(): void {
   open.value?.close();
   open.value = null;
-  turns.value = [];
+  if (!visit.value) turns.value = [];
 }
 
 async function readRecord(session: RunSession): Promise<void> {
   try {
     const record = await api.run(session.runId);
     session.record.value = record;
+    if (visit.value) return void (visit.value.thread_id && (await readSharedTurns()));
     if (!conversations.value.some((each) => each.last_run?.run_id === record.id)) void refreshConversations();
     if (record.thread_id && open.value === session) turns.value = await api.turns(record.thread_id);
   } catch (error) {
@@ -205,13 +241,33 @@ export async function startRun(agent: string, input: unknown, threadId?: string)
     problem.value = `This input is too long: at most ${messageLimit} bytes fit.`;
     return;
   }
+  await showNew({ id: runId, agent, input, ...(threadId ? { thread_id: threadId } : {}) }, command);
+}
+
+/**
+ * Repeat the open run in its conversation and show the repetition; from behind entry `fromSeq` where the agent can fork.
+ */
+export async function retryRun(fromSeq?: number): Promise<void> {
+  const ended = open.value;
+  const record = ended?.record.value;
+  if (!ended || !record || visit.value || ended.live.value.terminal === null) return;
+  const runId = newRunId();
+  const fork = fromSeq === undefined ? {} : { from_seq: fromSeq };
+  await showNew({ ...record, id: runId, retry_of: record.id, ...fork }, { op: "run.retry", run_id: record.id, new_run_id: runId, ...fork });
+}
+
+/** Show a run that is about to begin, and begin it. */
+async function showNew(record: Omit<api.RunRecord, "status">, command: StartCommand | RetryCommand): Promise<void> {
   leave();
-  const session = newSession(runId);
+  const session = newSession(record.id);
   session.loading.value = false;
-  session.record.value = { id: runId, agent, status: "QUEUED", input, created_ms: Date.now(), ...(threadId ? { thread_id: threadId } : {}) };
+  const { id, agent, input, thread_id, retry_of, from_seq } = record;
+  session.record.value = {
+    id, agent, input, status: "QUEUED", created_ms: Date.now(), retry_of: retry_of ?? null, from_seq: from_seq ?? null, ...(thread_id ? { thread_id } : {}),
+  };
   open.value = session;
   problem.value = null;
-  go(runHref(runId));
+  go(runHref(id));
   try {
     await client.start(command, session);
     await readRecord(session);
@@ -253,7 +309,7 @@ export async function steer(runId: string, message: string): Promise<string> {
 export async function stopRun(): Promise<void> {
   const session = open.value;
   const status = session?.live.value.status;
-  if (!session || session.stopping.value || (status && isTerminal(status))) return;
+  if (!session || visit.value || session.stopping.value || (status && isTerminal(status))) return;
   session.stopping.value = true;
   try {
     await client.command({ op: "run.cancel", run_id: session.runId });

@@ -12,7 +12,7 @@ import { closeRule, resumeDelayMs, type CloseRule } from "./close-codes";
 import { Connection, type ConnectionListener, type ConnectionWorld } from "./connection";
 import type { ConnectionState } from "./connection-table";
 import { accept } from "./cursor";
-import type { Command, ConnectedFrame, Entry, Frame, HelloFrame, QueueFrame, ReplyError, ReplyFrame, ResetFrame, ViewEndFrame, ViewFrame } from "./protocol";
+import type { Command, ConnectedFrame, Entry, Frame, HelloFrame, QueueFrame, ReplyError, ReplyFrame, ResetFrame, RetryCommand, StartCommand, ViewEndFrame, ViewFrame } from "./protocol";
 
 /** Commands that may wait for a reply at once; more are refused. Below the server's burst of 64 messages. */
 export const MAX_PENDING = 32;
@@ -72,6 +72,11 @@ export interface RunClientListener {
   onHello(frame: HelloFrame): void;
 }
 
+/** Return the id of the run that a command makes. */
+function startedBy(command: StartCommand | RetryCommand): string {
+  return command.op === "run.start" ? command.run_id : command.new_run_id;
+}
+
 export class RunClient implements ConnectionListener {
   readonly connection: Connection;
   /** Set while a live view is on the page. */
@@ -106,13 +111,14 @@ export class RunClient implements ConnectionListener {
     this.connection.send(JSON.stringify({ id: "view", ...command }));
   }
 
-  /** Start a run under the id that its maker chose, and follow it from the first entry. Rejects with CommandError. */
-  async start(command: Extract<Command, { op: "run.start" }>, sink: RunSink): Promise<void> {
-    this.addFollow(command.run_id, sink).asking = true; // the reply is followed by `connected`, without a run.follow
+  /** Start or repeat a run under the id that its maker chose, and follow it from the first entry. Rejects with CommandError. */
+  async start(command: StartCommand | RetryCommand, sink: RunSink): Promise<void> {
+    const runId = startedBy(command);
+    this.addFollow(runId, sink).asking = true; // the reply is followed by `connected`, without a run.follow
     try {
       await this.command(command);
     } catch (error) {
-      this.forget(command.run_id);
+      this.forget(runId);
       throw error;
     }
   }
@@ -153,7 +159,7 @@ export class RunClient implements ConnectionListener {
         this.settle(entry.id)?.resolve({});
         continue;
       }
-      if (command.op === "run.start" && !entry.posted) starting.add(command.run_id);
+      if ((command.op === "run.start" || command.op === "run.retry") && !entry.posted) starting.add(startedBy(command));
       this.post(entry);
     }
     for (const follow of this.follows.values()) if (!starting.has(follow.runId)) this.ask(follow);

@@ -15,6 +15,8 @@ const CHECKPOINT = 2_000;
 
 export class RunLog {
   readonly entries: Entry[] = [];
+  /** How many entries have come that are not kept. */
+  dropped = 0;
   private checkpoints: RunView[];
 
   constructor(private readonly runId: string, private readonly limit = MAX_ENTRIES) {
@@ -23,14 +25,13 @@ export class RunLog {
 
   /** Append entries that follow the last one. */
   push(entries: readonly Entry[]): void {
-    for (const entry of entries) {
-      if (this.entries.length >= this.limit) return;
-      this.entries.push(entry);
-    }
+    const room = this.limit - this.entries.length;
+    for (const entry of entries.slice(0, room)) this.entries.push(entry);
+    this.dropped += Math.max(0, entries.length - room);
   }
 
   clear(): void {
-    this.entries.length = 0;
+    this.entries.length = this.dropped = 0;
     this.checkpoints = [emptyView(this.runId)];
   }
 

@@ -2,6 +2,7 @@
 
 import { route } from "../app/router";
 import { open, signIn } from "../app/store";
+import { arrival } from "../app/visit";
 import { Banner, Problem } from "./Banner";
 import { navShown } from "./chrome";
 import { Help } from "./Help";
@@ -12,8 +13,10 @@ import { RunPage } from "./RunPage";
 import { ServerPage } from "./ServerPage";
 import { Sidebar } from "./Sidebar";
 import { SignIn } from "./SignIn";
+import { VisitPage } from "./VisitPage";
 
 export function App() {
+  if (arrival) return <VisitPage />;
   if (signIn.value !== "in") return <SignIn />;
   const session = open.value;
   return (

@@ -5,7 +5,7 @@ import { helpShown } from "./chrome";
 
 const KEYS: readonly (readonly [string, string])[] = [
   ["Enter", "Start the run"], ["Shift+Enter", "New line"], ["Ctrl+Enter", "Tell the agent while it works"], ["Esc", "Stop the run"], ["Ctrl+K", "Search conversations"], ["N", "New run"],
-  ["Esc Esc", "Leave a browser that you have taken over"], ["J / K", "Next or previous step"], ["R", "Replay a finished run"], ["Space", "Play or pause the replay"], ["← / →", "One entry back or on in the replay"], ["End", "Jump to the latest"], ["?", "This list"],
+  ["Esc Esc", "Leave a browser that you have taken over"], ["J / K", "Next or previous step"], ["R", "Replay a finished run"], ["Shift+R", "Retry a finished run"], ["Space", "Play or pause the replay"], ["← / →", "One entry back or on in the replay"], ["End", "Jump to the latest"], ["?", "This list"],
 ];
 
 export function Help() {

@@ -5,6 +5,7 @@ import { asObject, asText } from "../core/agui";
 import { handOverWords } from "../core/control";
 import { duration, againWords, size, statusWords, tally } from "../core/format";
 import { isPicture } from "../core/artifact";
+import { artifactHref } from "../app/api";
 import { isTerminal } from "../core/protocol";
 import type { Row } from "../core/rows";
 import type { Artifact, LifeItem, StepItem } from "../core/view";
@@ -104,11 +105,12 @@ function StepRow({ step, selected, onSelect }: { step: StepItem; selected: boole
 
 function ArtifactRow({ artifact }: { artifact: Artifact }) {
   const facts = [artifact.kind, artifact.bytes === null ? "" : size(artifact.bytes)].filter(Boolean).join(" · ");
+  const href = artifactHref(artifact.url);
   if (isPicture(artifact)) {
-    return <a class="shot" href={artifact.url} target="_blank" rel="noopener"><img src={artifact.url} alt={artifact.name} loading="lazy" /><small>{artifact.name} · {facts}</small></a>;
+    return <a class="shot" href={href} target="_blank" rel="noopener"><img src={href} alt={artifact.name} loading="lazy" /><small>{artifact.name} · {facts}</small></a>;
   }
   const content = <><Icon name="save" /><strong>{artifact.name}</strong><small>{facts}</small></>;
-  return artifact.url ? <a class="file" href={artifact.url} download="">{content}</a> : <span class="file">{content}</span>;
+  return href ? <a class="file" href={href} download="">{content}</a> : <span class="file">{content}</span>;
 }
 
 function Outcome({ item, answer }: { item: LifeItem; answer: string }) {

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Entry } from "../core/protocol";
+import { exportHref } from "../app/api";
 import type { RunSession } from "../app/run-session";
 
 /** Height of one line, CSS pixels; the same as in the style sheet. */
@@ -33,6 +34,20 @@ export function RawLog({ session }: { session: RunSession }) {
       </div>
       {detail && <pre class="raw-detail" tabIndex={0}>{JSON.stringify(detail, null, 2)}</pre>}
     </div>
+  );
+}
+
+/** Says so where a log is longer than what the page keeps of it. */
+export function CutNote({ session }: { session: RunSession }) {
+  const { lastSeq } = session.live.value; // drawn again as the log grows
+  const { dropped, entries } = session.log;
+  if (dropped === 0) return null;
+  const threadId = session.record.value?.thread_id;
+  return (
+    <p class="cut" role="note">
+      This view and the replay hold the first {entries.length.toLocaleString()} of {lastSeq.toLocaleString()} entries; what is shown of the run holds all of them.{" "}
+      {threadId && <a href={exportHref(threadId, "json")} download="">Download the whole log</a>}
+    </p>
   );
 }
 

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { clockTime } from "../core/format";
 import { lengthMs, SPEEDS, type Speed } from "../core/replay";
 import { runHref } from "../app/router";
+import { agents, retryRun } from "../app/store";
 import type { RunSession } from "../app/run-session";
 import { Icon } from "./Icon";
 
@@ -12,12 +13,13 @@ export function ReplayBar({ session }: { session: RunSession }) {
   const replay = session.replay.value;
   if (!replay) return null;
   const { entries } = session.log;
+  const forkable = agents.value.some((agent) => agent.name === session.record.value?.agent && agent.forkable);
   const first = entries[0]?.seq ?? 1;
   const last = entries[entries.length - 1]?.seq ?? 0;
-  const link = `${location.origin}/${runHref(session.runId, replay.seq)}`;
+  const address = location.pathname + runHref(session.runId, replay.seq);
   const copy = async () => {
-    history.replaceState(null, "", `/${runHref(session.runId, replay.seq)}`);
-    await navigator.clipboard?.writeText(link);
+    history.replaceState(null, "", address);
+    await navigator.clipboard?.writeText(location.origin + address);
     copied.value = true;
     setTimeout(() => (copied.value = false), 1_500);
   };
@@ -31,6 +33,7 @@ export function ReplayBar({ session }: { session: RunSession }) {
       <select aria-label="Pace" value={replay.speed} onChange={(event) => session.setSpeed(Number(event.currentTarget.value) as Speed)}>
         {SPEEDS.map((speed) => <option key={speed} value={speed}>{speed}×</option>)}
       </select>
+      {forkable && <button class="button small" title="Run it again from behind this entry" disabled={replay.seq < first} onClick={() => void retryRun(replay.seq)}>Fork here</button>}
       <button class="button icon-only" aria-label="Link to this moment" title="Copy a link to this moment" onClick={copy}><Icon name={copied.value ? "check" : "link"} /></button>
       <button class="button icon-only" aria-label="Close the replay" title="Close the replay" onClick={() => session.closeReplay()}><Icon name="cross" /></button>
     </div>

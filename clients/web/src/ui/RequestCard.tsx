@@ -3,6 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { me, open, respond } from "../app/store";
+import { visit } from "../app/visit";
 import { AnswerError, fieldsOf, payloadOf, settledWords, type Field } from "../core/question";
 import type { RequestItem } from "../core/view";
 import { Icon } from "./Icon";
@@ -20,7 +21,7 @@ export function RequestCard({ item }: { item: RequestItem }) {
       </div>
     );
   }
-  const live = session !== null && session.replay.value === null && session.live.value.terminal === null;
+  const live = session !== null && !visit.value && session.replay.value === null && session.live.value.terminal === null;
   return (
     <div class="card ask">
       <strong>{asks}</strong>

@@ -2,19 +2,18 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { useSignal } from "@preact/signals";
-import { asObject, asText } from "../core/agui";
-import { inputLine, TEST_AGENT } from "../core/agent-input";
+import { inputLine } from "../core/agent-input";
 import { duration, queuePlace, statusWords, wholeSeconds } from "../core/format";
 import { isTerminal } from "../core/protocol";
 import type { RunSession } from "../app/run-session";
-import type { RunRecord } from "../app/api";
-import { newTestHref, runHref, testHref } from "../app/router";
-import { agents, now, queueRun, startRun, steer, stopRun, turns } from "../app/store";
+import { runHref } from "../app/router";
+import { agents, now, queueRun, retryRun, steer, turns } from "../app/store";
 import { Composer } from "./Composer";
 import { Icon } from "./Icon";
 import { runKeys } from "./keys";
-import { RawLog } from "./RawLog";
+import { CutNote, RawLog } from "./RawLog";
 import { ReplayBar } from "./ReplayBar";
+import { RunActions } from "./RunActions";
 import { moveSelection, selection } from "./selection";
 import { Stage } from "./Stage";
 import { StatusChip, StatusDot } from "./Status";
@@ -31,6 +30,7 @@ export function RunPage({ session }: { session: RunSession }) {
         if (position !== null) showItem.current(position);
       },
       replay: () => toggleReplay(session),
+      retry: () => void retryRun(),
       playPause: () => session.playPause(),
       seek: (by) => session.replay.value && session.seekReplay(session.replay.value.seq + by),
       isReplaying: () => session.replay.value !== null,
@@ -56,6 +56,7 @@ export function RunPage({ session }: { session: RunSession }) {
         {raw.value ? <RawLog session={session} /> : <Transcript key={session.runId} session={session} onReady={(show) => (showItem.current = show)} />}
         {!raw.value && <Stage session={session} />}
       </div>
+      {(raw.value || session.replay.value) && <CutNote session={session} />}
       <Foot session={session} />
       <p class="unseen" role="status" aria-live="polite">{session.spoken.value}</p>
     </main>
@@ -83,27 +84,24 @@ function Header({ session, raw, onRaw }: { session: RunSession; raw: boolean; on
         <small>
           {record?.agent}
           {live.attempt > 1 ? ` · attempt ${live.attempt}` : ""}
+          <Origin session={session} />
           {status === "QUEUED" && session.queue.value?.blocked ? ` · waits: ${session.queue.value.blocked}` : ""}
         </small>
       </div>
       <StatusChip status={status} verdict={live.terminal?.verdict} label={label} />
       <span class="time" aria-label="Elapsed time">{elapsed}</span>
-      <div class="actions">
-        {!ended && <button class="button danger" aria-label="Stop" disabled={session.stopping.value} onClick={() => void stopRun()}><Icon name="stop" /><span>Stop</span></button>}
-        {ended && record && record.input !== undefined && <button class="button" aria-label="Run again" onClick={() => void startRun(record.agent, record.input)}><Icon name="again" /><span>Run again</span></button>}
-        {ended && record?.agent === TEST_AGENT && record.input !== undefined && <TestLink record={record} />}
-        {ended && <button class="button" aria-label="Replay" aria-pressed={session.replay.value !== null} onClick={() => toggleReplay(session)}><Icon name="history" /><span>Replay</span></button>}
-        <button class="button icon-only" aria-pressed={raw} aria-label="Raw log" title="Raw log" onClick={onRaw}><Icon name="list" /></button>
-      </div>
+      <RunActions session={session} ended={ended} raw={raw} onRaw={onRaw} onReplay={() => toggleReplay(session)} />
     </header>
   );
 }
 
-/** To the saved test that was run; a test that is not saved yet can be. */
-function TestLink({ record }: { record: RunRecord }) {
-  const saved = asText(asObject(asObject(record.input)["task"])["id"]);
-  const [words, href] = saved ? ["Edit test", testHref(saved)] : ["Save as test", newTestHref(record.id)];
-  return <a class="button" aria-label={words} href={href}><Icon name="save" /><span>{words}</span></a>;
+/** What the run repeats. */
+function Origin({ session }: { session: RunSession }) {
+  const { retry_of: id, from_seq: seq } = session.record.value ?? {};
+  if (!id) return null;
+  const number = turns.value.findIndex((run) => run.id === id) + 1;
+  const named = number > 0 ? `run ${number}` : "an earlier run";
+  return <> · <a href={runHref(id, seq ?? undefined)}>{seq ? `forked from ${named} at #${seq}` : `retry of ${named}`}</a></>;
 }
 
 /** The runs of the conversation, one after the other; a single one needs no list. */

@@ -1,10 +1,12 @@
 /** The browser as the run saw it: the strip of steps, and the selected step's picture. */
 
 import { useState } from "preact/hooks";
+import { artifactHref } from "../app/api";
 import { duration } from "../core/format";
 import { isPicture } from "../core/artifact";
 import type { Artifact, RunView, StepItem } from "../core/view";
 import { hasControl } from "../app/live-run";
+import { visit } from "../app/visit";
 import type { RunSession } from "../app/run-session";
 import { LiveScreen, liveWanted, switchLive } from "./LiveScreen";
 import { pickedStep, selection, type Picked } from "./selection";
@@ -22,7 +24,7 @@ export function Stage({ session }: { session: RunSession }) {
   const pictures = picturesOf(view, picked);
   const total = Math.max(step.total ?? 0, view.steps.length);
   const screen = <Screen key={pictures.map((picture) => picture.id).join()} pictures={pictures} step={step} />;
-  const mayBeLive = view.terminal === null && session.replay.value === null;
+  const mayBeLive = view.terminal === null && session.replay.value === null && visit.value === null;
   const isLive = mayBeLive && liveWanted.value && (selection.value === null || hasControl.value);
   return (
     <section class="stage" aria-label="Browser">
@@ -55,7 +57,7 @@ function Screen({ pictures, step }: { pictures: readonly Artifact[]; step: StepI
   return (
     <figure class="screen">
       {picture
-        ? <a href={picture.url} target="_blank" rel="noopener"><img src={picture.url} alt={`The page: ${step.text}`} /></a>
+        ? <a href={artifactHref(picture.url)} target="_blank" rel="noopener"><img src={artifactHref(picture.url)} alt={`The page: ${step.text}`} /></a>
         : <div class="screen-empty"><Icon name="clock" /><span>{step.status === "RUNNING" ? "Working…" : "No picture of this step"}</span></div>}
       <figcaption>
         {pictures.length > 1 && (

@@ -1,12 +1,14 @@
 /** The keys that work anywhere on the page; what they do to a run is handed in by the run that is open. */
 
 import { stopRun } from "../app/store";
+import { arrival } from "../app/visit";
 import { go } from "../app/router";
 import { helpShown, navShown } from "./chrome";
 
 export interface RunKeys {
   readonly next: (by: number) => void;
   readonly replay: () => void;
+  readonly retry: () => void;
   readonly playPause: () => void;
   readonly seek: (by: number) => void;
   readonly isReplaying: () => boolean;
@@ -22,12 +24,13 @@ export function runKeys(keys: RunKeys): () => void {
   };
 }
 
-const PLAIN_KEYS: Readonly<Record<string, () => void>> = {
+const PLAIN_KEYS: Readonly<Record<string, () => unknown>> = {
   "?": () => (helpShown.value = true),
-  n: () => go("#/"),
+  n: () => !arrival && go("#/"),
   j: () => run?.next(1),
   k: () => run?.next(-1),
   r: () => run?.replay(),
+  R: () => run?.retry(),
   End: () => document.getElementById("to-latest")?.click(),
 };
 const REPLAY_KEYS: Readonly<Record<string, () => void>> = {

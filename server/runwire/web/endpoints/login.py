@@ -57,9 +57,9 @@ async def log_out(request: Request) -> Response:
 
 
 async def who_am_i(request: Request) -> Response:
-    """Say who is logged in."""
-    user = current_user(request)
-    return json_response({"user": user.id, "admin": user.admin})
+    """Say who is logged in, and whether they may share."""
+    user, settings = current_user(request), get_services(request).settings
+    return json_response({"user": user.id, "admin": user.admin, "share_links": settings.share_links})
 
 
 async def issue_ticket(request: Request) -> Response:
