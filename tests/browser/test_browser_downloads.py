@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 from pathlib import Path
@@ -24,9 +25,12 @@ def _folders() -> list[Path]:
 
 
 async def _run(make_host: MakeHost, steps: list[str], **bounds: int) -> tuple[RecordingContext, AgentResult]:
-    ctx = RecordingContext(make_host(downloads=DownloadBounds(**bounds)))
+    host = make_host(downloads=DownloadBounds(**bounds))
+    ctx = RecordingContext(host)
     result = await BrowserTestAgent().run(ctx, {"url": "/downloads.html", "steps": steps, "keep_logs": "never"})
-    assert not _folders(), "a folder of downloads was left behind"
+    assert [kept for root in _folders() for kept in root.glob("*/*")] == [], "downloads were left behind"
+    await asyncio.to_thread(host.close)
+    assert _folders() == [], "a folder was left behind"
     return ctx, result
 
 

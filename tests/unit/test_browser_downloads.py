@@ -124,7 +124,14 @@ def test_folders_of_processes_that_are_gone_are_swept(tmp_path: Path, monkeypatc
         folder.mkdir()
     sweep_folders()
     assert [folder.exists() for folder in (ours, dead, other)] == [True, False, True]
-    assert module.make_folder(os.getpid()).parent == tmp_path
+    folders = module.DownloadFolders(os.getpid())
+    first, second = folders.make(), folders.make()
+    assert first.parent == second.parent != first
+    assert first.parent.parent == tmp_path
+    first.rmdir()
+    assert not folders.discard()
+    assert not folders.discard()
+    assert not second.parent.exists()
 
 
 async def test_a_test_tells_what_it_keeps_and_what_not() -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from runwire.__main__ import main
 from runwire.browser import executable
 from runwire.browser.executable import find_executable, why_unavailable
+from runwire.settings import Settings
+from runwire.wiring.core import load_registry
 
 
 @pytest.fixture
@@ -79,6 +82,13 @@ def test_where_none_is_one_command_mends_it(machine: Path, monkeypatch: pytest.M
     assert (why_unavailable("", headless=False) or "").endswith("run: apt-get install -y chromium")
     monkeypatch.setattr(executable, "find_spec", lambda _: None)
     assert why_unavailable("") == "Playwright is not installed; run: pip install 'runwire[browser]'"
+
+
+def test_the_list_of_agents_says_what_is_missing(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["agents"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    browsers = [line for line in printed if "unavailable: no Chromium was found; run: " in line]
+    assert len(browsers) == len(load_registry(Settings()).browser_agents) >= 3
 
 
 def test_a_setting_that_names_no_program_says_so(machine: Path) -> None:

@@ -26,7 +26,7 @@ from playwright.async_api import (
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
-from runwire.browser.downloads import Downloads, make_folder
+from runwire.browser.downloads import DownloadFolders, Downloads
 from runwire.browser.journal import Journal
 from runwire.browser.page import ChromiumPage
 from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort, ShellPort
@@ -126,6 +126,7 @@ class ChromiumShell:
         self._browser = browser
         self._spec = spec
         self._session = session
+        self._folders = DownloadFolders(pid)
         self.pid = pid
 
     @property
@@ -160,7 +161,7 @@ class ChromiumShell:
         bounds = self._spec.downloads
         if not bounds.count:
             return None
-        folder = make_folder(self.pid)
+        folder = self._folders.make()
         downloads: Downloads | None = None
         try:
             session = await context.new_cdp_session(context.pages[0])
@@ -183,6 +184,10 @@ class ChromiumShell:
         """Close it."""
         with translated():
             await self._browser.close()
+
+    def discard(self) -> bool:
+        """Remove what its contexts have left on the disk; return whether something stayed."""
+        return self._folders.discard()
 
 
 class ChromiumContext:

@@ -98,7 +98,7 @@ class Downloads:
         self._session.remove_listener("Browser.downloadProgress", self._on_progress)
         for task in self._sending:
             task.cancel()
-        shutil.rmtree(self._folder, ignore_errors=True)  # what a dying browser still writes is swept at the next start
+        shutil.rmtree(self._folder, ignore_errors=True)  # what is left goes with the browser
 
     async def _download(self, guid: str) -> Download:
         settled = self._settled[guid]
@@ -175,15 +175,36 @@ class Downloads:
             log.debug("browser.download_not_cancelled", error=repr(error))
 
 
-def make_folder(pid: int | None) -> Path:
-    """Make a folder that the browser ``pid`` can write into, whoever it runs as. Raises BrowserError."""
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-        if pid is not None and (user := os.stat(f"/proc/{pid}")).st_uid != os.geteuid():
-            os.chown(folder, user.st_uid, user.st_gid)
-    except OSError as error:
-        raise BrowserError(f"no folder for downloads: {error.strerror}") from error
-    return folder
+class DownloadFolders:
+    """One browser's: a folder with one for each context. It goes with the browser, because a download that begins while
+    its context is closed has Chromium make that context's folder anew.
+    """
+
+    def __init__(self, pid: int | None) -> None:
+        """``pid`` is the browser, which may run as somebody else."""
+        self._pid = pid
+        self._root: Path | None = None
+
+    def make(self) -> Path:
+        """Make a context's folder, which the browser can write into. Raises BrowserError."""
+        try:
+            if self._root is None:
+                self._root = self._given(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+            return self._given(tempfile.mkdtemp(dir=self._root))
+        except OSError as error:
+            raise BrowserError(f"no folder for downloads: {error.strerror}") from error
+
+    def discard(self) -> bool:
+        """Remove all that is left of a browser that has ended; return whether something stayed: it is still dying."""
+        if self._root is None:
+            return False
+        shutil.rmtree(self._root, ignore_errors=True)
+        return self._root.exists()
+
+    def _given(self, made: str) -> Path:
+        if self._pid is not None and (user := os.stat(f"/proc/{self._pid}")).st_uid != os.geteuid():
+            os.chown(made, user.st_uid, user.st_gid)
+        return Path(made)
 
 
 def sweep_folders() -> None:

@@ -207,6 +207,7 @@ class Fleet:
         for shell in (*self.shells, *self._leaving):
             if shell.port.pid is not None and is_alive(shell.port.pid):
                 kill_group(shell.port.pid)
+            shell.port.discard()
             if shell.profile is not None:
                 remove_profile(shell.profile)
         if self._driver is not None and self._driver.pid is not None and is_alive(self._driver.pid):

@@ -136,6 +136,11 @@ class ShellPort(Protocol):
     async def close(self) -> None:
         """Close it; may hang."""
 
+    def discard(self) -> bool:
+        """Remove what it has left on the disk, once it has ended; return whether something stayed. May block for some
+        ms.
+        """
+
 
 class DriverPort(Protocol):
     """The process that speaks to the browsers."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,14 +115,15 @@ async def remove(shell: Shell, counts: CloseCounts, limit_s: float) -> None:
     if shell.in_pool:
         shell.see(Sign.CLOSED)
     shell.see(Sign.CLEANED)
-    if shell.profile is not None:
-        await _remove_profile(shell.profile)
+    await _removed(shell.port.discard)
+    if shell.profile is not None and not await _removed(partial(remove_profile, shell.profile)):
+        log.warning("browser.profile_left", folder=str(shell.profile))
 
 
-async def _remove_profile(folder: Path) -> None:
-    """Delete the folder; processes that are still dying write into it, so it takes more than one try."""
+async def _removed(remove: Callable[[], bool]) -> bool:
+    """Remove a folder; processes that are still dying write into it, so it takes more than one try."""
     for _ in range(REMOVE_TRIES):
-        if not await asyncio.to_thread(remove_profile, folder):
-            return
+        if not await asyncio.to_thread(remove):
+            return True
         await asyncio.sleep(REMOVE_PAUSE_S)
-    log.warning("browser.profile_left", folder=str(folder))
+    return False

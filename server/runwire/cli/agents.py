@@ -39,5 +39,6 @@ def _unavailable_reason(spec: AgentSpec, settings: Settings) -> str | None:
     from runwire.browser.executable import why_unavailable
     from runwire.llm.support import ModelSupport
 
-    no_browser = why_unavailable(settings.browser_executable) if spec.needs_browser else None
+    headless = settings.browser_headless
+    no_browser = why_unavailable(settings.browser_executable, headless=headless) if spec.needs_browser else None
     return no_browser or (ModelSupport(settings).unavailable_reason() if spec.needs_model else None)

@@ -145,6 +145,11 @@ class ScriptedShell(ScriptedPart):
         """Answer, unless told not to."""
         await self.op("probe")
 
+    def discard(self) -> bool:
+        """Count it."""
+        self.browser.calls["browser.discard"] += 1
+        return False
+
 
 class ScriptedContext(ScriptedPart):
     """Fills ContextPort."""
