@@ -181,6 +181,8 @@ class RunFollow:
             self._sink.write(wire)
             failpoints.reach("mid_send")
             sent += 1
+            if not self._waiting and self._cursor + 1 == self._follower.tail.next_seq:
+                break  # that was all: to look once more would cost a tenth of a delivery
         if sent:
             self._connection.entries_sent()
             if not self._sink.writable and self._sink.open:
