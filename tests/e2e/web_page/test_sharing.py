@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from runwire.ids import new_id
 from tests.e2e.web_page.pages import PageServer, Watched, message, open_run, slow_script, watch
+from tests.e2e.web_page.test_accessibility import Scheme, is_accessible
+from tests.e2e.web_page.test_accessibility import visit as visiting
 
 Visit = Callable[[str], Watched]
 
@@ -163,3 +166,30 @@ def test_without_the_setting_the_page_offers_no_link(chromium: Browser, data: Pa
             expect(page.get_by_role("button", name="Share", exact=True)).to_have_count(0)
     finally:
         server.kill()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1200])
+def test_axe_finds_no_violation_in_what_is_shared(
+    chromium: Browser, context: BrowserContext, server: PageServer, scheme: Scheme, width: int
+) -> None:
+    thread = new_id()
+    run_id = ""
+    for body in ({"agent": "files", "input": [{"name": "a file.txt"}]}, {"agent": "echo", "input": "later words"}):
+        run_id = str(server.call("POST", "/v1/runs", {**body, "thread_id": thread})["id"])
+        server.wait_ended(run_id)
+    with visiting(chromium, context, scheme, width) as page:
+        page.goto(f"{server.origin}/#/runs/{run_id}")
+        expect(page.locator(".turn-head")).to_be_visible()
+        page.get_by_label("Downloads").click()
+        is_accessible(page)
+        page.keyboard.press("Escape")
+        link = _make_link(page, "The whole conversation, later runs too")
+        expect(page.get_by_role("list", name="Links that are out")).to_be_visible()
+        is_accessible(page)
+        page.goto(link)
+        expect(page.locator(".turn-head")).to_be_visible()
+        is_accessible(page)
+        page.goto(f"{server.origin}/shared/nosuchshare")
+        expect(page.get_by_role("alert")).to_be_visible()
+        is_accessible(page)

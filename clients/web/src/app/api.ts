@@ -4,7 +4,7 @@
  * Errors of the server come as problem documents (RFC 9457) and leave here as ApiError; "no valid session" is status 401.
  */
 
-import type { RunFault, RunStatus, Verdict } from "../core/protocol";
+import type { Entry, RunFault, RunStatus, Verdict } from "../core/protocol";
 import type { Ticket } from "../core/connection";
 
 /** Below which path runs are read: all of one's own, or what a share link shows. */
@@ -209,6 +209,11 @@ export async function turns(threadId: string): Promise<readonly RunRecord[]> {
   const path = root === "/v1" ? `/v1/threads/${threadId}` : `${root}/runs`;
   const page = (await (await request("GET", `${path}?limit=100`)).json()) as { data: RunRecord[] };
   return page.data.slice().reverse();
+}
+
+/** Read a page of a run's entries, those behind `after`; `next` is where the following page begins, null for none. */
+export async function entries(runId: string, after: number): Promise<{ readonly data: readonly Entry[]; readonly next: number | null }> {
+  return (await (await request("GET", `${root}/runs/${runId}/events?after=${after}`)).json()) as { data: Entry[]; next: number | null };
 }
 
 /** Read one run. Raises ApiError with status 404 for an unknown or foreign one. */

@@ -16,6 +16,7 @@ import { CommandError, RunClient } from "../core/run-client";
 import * as api from "./api";
 import { go, readAddress, route, runHref, takeLoginCode, watchAddress, type Route } from "./router";
 import { conversations, noteStatus, refreshConversations } from "./conversations";
+import { keepTurn } from "./earlier";
 import { tell } from "./notices";
 import { RunSession } from "./run-session";
 import { arrival, enterAsVisitor, visit, visitEnded } from "./visit";
@@ -215,6 +216,7 @@ function goOn(ended: RunSession): void {
 }
 
 function leave(): void {
+  if (open.value) keepTurn(open.value.live.value);
   open.value?.close();
   open.value = null;
   if (!visit.value) turns.value = [];

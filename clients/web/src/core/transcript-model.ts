@@ -9,9 +9,9 @@ import { estimateHeight, RowIndex, type Row } from "./rows";
 import type { Item } from "./view";
 
 /** Drawn beyond each edge of what is seen, CSS pixels. */
-const OVERSCAN_PX = 200;
+export const OVERSCAN_PX = 200;
 /** Never more rows at once than this, however small they are. */
-const MAX_DRAWN = 40;
+export const MAX_DRAWN = 40;
 
 export interface Window {
   /** First and last row to be drawn; last < first for none. */

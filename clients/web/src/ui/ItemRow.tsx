@@ -17,6 +17,8 @@ export interface RowProps {
   readonly row: Row;
   readonly expanded: boolean;
   readonly selected: boolean;
+  /** Whether it belongs to an earlier run than the open one: nothing in it can be answered here. */
+  readonly past?: boolean;
   readonly artifact: Artifact | undefined;
   /** The text of the answer before the end, which a result need not repeat. */
   readonly answer: string;
@@ -24,7 +26,7 @@ export interface RowProps {
   readonly onSelect: (row: Row) => void;
 }
 
-export const ItemRow = memo(function ItemRow({ row, expanded, selected, artifact, answer, onToggle, onSelect }: RowProps) {
+export const ItemRow = memo(function ItemRow({ row, expanded, selected, past = false, artifact, answer, onToggle, onSelect }: RowProps) {
   const { item } = row;
   switch (item.kind) {
     case "message":
@@ -58,7 +60,7 @@ export const ItemRow = memo(function ItemRow({ row, expanded, selected, artifact
       if (item.name === "runwire.control") return <div class="divider hand"><Icon name="hand" />{handOverWords(item.value)}</div>;
       return <Fold icon="box" title={item.name || "Custom event"} expanded={expanded} onToggle={() => onToggle(row.key)}><pre class="fold-code">{json(item.value)}</pre></Fold>;
     case "request":
-      return <RequestCard item={item} />;
+      return <RequestCard item={item} past={past} />;
     case "life":
       return isTerminal(item.state.status) ? <Outcome item={item} answer={answer} /> : <div class="divider"><Icon name="again" />{againWords(item.state)}</div>;
   }

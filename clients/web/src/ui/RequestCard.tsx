@@ -8,7 +8,7 @@ import { AnswerError, fieldsOf, payloadOf, settledWords, type Field } from "../c
 import type { RequestItem } from "../core/view";
 import { Icon } from "./Icon";
 
-export function RequestCard({ item }: { item: RequestItem }) {
+export function RequestCard({ item, past }: { item: RequestItem; past: boolean }) {
   const session = open.value;
   const asks = item.tool ? `May the agent use ${item.tool.name}?` : "The agent asks";
   if (item.end) {
@@ -21,7 +21,7 @@ export function RequestCard({ item }: { item: RequestItem }) {
       </div>
     );
   }
-  const live = session !== null && !visit.value && session.replay.value === null && session.live.value.terminal === null;
+  const live = session !== null && !past && !visit.value && session.replay.value === null && session.live.value.terminal === null;
   return (
     <div class="card ask">
       <strong>{asks}</strong>

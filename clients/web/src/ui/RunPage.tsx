@@ -95,13 +95,20 @@ function Header({ session, raw, onRaw }: { session: RunSession; raw: boolean; on
   );
 }
 
-/** What the run repeats. */
+/** What the run repeats, and what took its place. */
 function Origin({ session }: { session: RunSession }) {
-  const { retry_of: id, from_seq: seq } = session.record.value ?? {};
-  if (!id) return null;
-  const number = turns.value.findIndex((run) => run.id === id) + 1;
-  const named = number > 0 ? `run ${number}` : "an earlier run";
-  return <> · <a href={runHref(id, seq ?? undefined)}>{seq ? `forked from ${named} at #${seq}` : `retry of ${named}`}</a></>;
+  const { retry_of: id, from_seq: seq, rolled_back_by: by } = session.record.value ?? {};
+  return (
+    <>
+      {id && <> · <a href={runHref(id, seq ?? undefined)}>{seq ? `forked from ${nameOf(id)} at #${seq}` : `retry of ${nameOf(id)}`}</a></>}
+      {by && <> · <a href={runHref(by)}>rolled back by {nameOf(by)}</a></>}
+    </>
+  );
+}
+
+function nameOf(runId: string): string {
+  const number = turns.value.findIndex((run) => run.id === runId) + 1;
+  return number > 0 ? `run ${number}` : "another run";
 }
 
 /** The runs of the conversation, one after the other; a single one needs no list. */
@@ -110,7 +117,7 @@ function Turns({ session }: { session: RunSession }) {
   return (
     <nav class="turns" aria-label="Runs of this conversation">
       {turns.value.map((run, number) => (
-        <a key={run.id} href={runHref(run.id)} aria-current={run.id === session.runId ? "page" : undefined} title={inputLine(run.input)}>
+        <a key={run.id} class={run.rolled_back_by ? "undone" : ""} href={runHref(run.id)} aria-current={run.id === session.runId ? "page" : undefined} title={`${inputLine(run.input)}${run.rolled_back_by ? " (rolled back)" : ""}`}>
           <StatusDot status={run.status} verdict={run.verdict} />{number + 1}
         </a>
       ))}

@@ -1,14 +1,17 @@
 /** What the run said and did, as a virtual list: a few dozen rows are in the page, however long the run is. */
 
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Row } from "../core/rows";
 import { TranscriptModel } from "../core/transcript-model";
 import type { RunView } from "../core/view";
+import { EarlierTurns } from "../app/earlier";
 import type { RunSession } from "../app/run-session";
+import { problem, turns } from "../app/store";
+import { Asked } from "./Asked";
 import { Icon } from "./Icon";
 import { ItemRow } from "./ItemRow";
 import { pickedStep, selection } from "./selection";
-import { useStickyScroll } from "./useStickyScroll";
+import { useStickyScroll, type StickyScroll } from "./useStickyScroll";
 
 interface Props {
   readonly session: RunSession;
@@ -35,7 +38,8 @@ export function Transcript({ session, onReady }: Props) {
   return (
     <div class="transcript-box">
       <div ref={sticky.scroller} class="transcript" tabIndex={0} role="region" aria-label="Transcript">
-        <Input session={session} />
+        <Before session={session} sticky={sticky} />
+        <Asked input={session.record.value?.input} />
         <div ref={sticky.list} class="rows">
           {rows.map((row, number) => (
             <div key={row.key} class={`row row-${row.item.kind}${row.isFirst ? " first" : ""}`} data-row={sticky.window.first + number}>
@@ -54,21 +58,21 @@ export function Transcript({ session, onReady }: Props) {
   );
 }
 
-/** What was asked for. It is not in the log (an agent's log is what the agent says) but belongs above it. */
-function Input({ session }: { session: RunSession }) {
-  const input = session.record.value?.input;
-  const [whole, setWhole] = useState(false);
-  if (input === undefined || input === null) return null;
-  if (typeof input === "string") return <div class="bubble asked">{input}</div>;
-  return (
-    <div class="asked">
-      <button class="fold-head" aria-expanded={whole} onClick={() => setWhole(!whole)}><Icon name="chevron" /><strong>Input</strong></button>
-      {whole && <pre class="fold-code">{JSON.stringify(input, null, 2)}</pre>}
-    </div>
-  );
+type EarlierPart = typeof import("./Earlier").Earlier;
+
+/** The earlier runs of the conversation, if it has any; their code is loaded then. */
+function Before({ session, sticky }: { session: RunSession; sticky: StickyScroll }) {
+  const [part, setPart] = useState<{ readonly Shown: EarlierPart } | null>(null);
+  const earlier = useMemo(() => new EarlierTurns(session.runId), [session]);
+  const isAny = turns.value.findIndex((run) => run.id === session.runId) > 0;
+  useEffect(() => {
+    if (isAny && !part) import("./Earlier").then(({ Earlier }) => setPart({ Shown: Earlier }), () => (problem.value = "The page could not load a part of itself. Reload it."));
+  }, [isAny]);
+  return isAny && part ? <part.Shown earlier={earlier} scroller={sticky.scroller} isStuck={sticky.isStuck} /> : null;
 }
 
-function lastAnswer(view: RunView): string {
+/** The text of the last answer near the end, which a result need not repeat. */
+export function lastAnswer(view: RunView): string {
   for (let position = view.items.length - 1; position >= 0 && position > view.items.length - 20; position--) {
     const item = view.items[position];
     if (item?.kind === "message" && item.role !== "user") return item.text;

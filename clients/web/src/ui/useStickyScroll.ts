@@ -14,6 +14,8 @@ export interface StickyScroll {
   readonly list: { current: HTMLDivElement | null };
   readonly window: Window;
   readonly stuck: boolean;
+  /** The same, as it is at any moment. */
+  readonly isStuck: { readonly current: boolean };
   /** Rows that came since the end was left. */
   readonly fresh: number;
   toEnd(): void;
@@ -83,7 +85,7 @@ export function useStickyScroll(model: TranscriptModel): StickyScroll {
   }, [model]);
 
   return {
-    scroller, list, window: drawn, stuck: stuck.current, fresh: Math.max(0, model.rows.length - leftAt.current),
+    scroller, list, window: drawn, stuck: stuck.current, isStuck: stuck, fresh: Math.max(0, model.rows.length - leftAt.current),
     toEnd: () => {
       stuck.current = true;
       redraw((count) => count + 1);
