@@ -223,6 +223,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     browser_reserve_descriptors: Annotated[
         int, Meta(ge=0, description="the same for the server's file descriptors, their number")
     ] = 128
+    browser_trace: Annotated[
+        Literal["off", "on_failure", "on"],
+        Meta(description="Playwright traces of browser tests, for admins alone: they hold secrets"),
+    ] = "off"
     browser_downloads: Annotated[
         int, Meta(ge=0, description="downloads of one browser test that are kept as artifacts; 0: none")
     ] = 20

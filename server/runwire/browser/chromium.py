@@ -6,12 +6,14 @@ at the border. Chromium is driven over a pipe: it dies with the driver, and the 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from playwright.async_api import (
@@ -42,6 +44,8 @@ _ARGUMENTS = (
     # WebRTC would otherwise open sockets of its own, past the egress proxy.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
+TRACE_BYTES = 64 * 1024 * 1024
+"""Largest trace that is read into memory; what is stored is bounded by ``artifact_bytes`` besides."""
 DownloadsOf = Callable[[BrowserContext, Callable[[str], str]], Awaitable[Downloads | None]]
 _GONE = ("has been closed", "Connection closed", "Target crashed", "Page crashed", "Browser closed")
 
@@ -154,7 +158,7 @@ class ChromiumShell:
                 accept_downloads=False,
                 **{name: value for name, value in options.items() if value is not None},
             )
-        return ChromiumContext(context, TypedSecrets(self._spec.secrets), self._downloads_of)
+        return ChromiumContext(context, TypedSecrets(self._spec.secrets), self._downloads_of, self._folders)
 
     async def _downloads_of(self, context: BrowserContext, hidden: Callable[[str], str]) -> Downloads | None:
         """Begin to keep the downloads of a context that has a page."""
@@ -193,8 +197,11 @@ class ChromiumShell:
 class ChromiumContext:
     """One context."""
 
-    def __init__(self, context: BrowserContext, secrets: TypedSecrets, downloads_of: DownloadsOf) -> None:
+    def __init__(
+        self, context: BrowserContext, secrets: TypedSecrets, downloads_of: DownloadsOf, folders: DownloadFolders
+    ) -> None:
         self._context = context
+        self._folders = folders
         self._secrets = secrets
         self._journal = Journal(context, secrets.hidden)
         self._downloads_of = downloads_of
@@ -213,6 +220,25 @@ class ChromiumContext:
     def recorded(self) -> Recording:
         """Return what was recorded so far."""
         return self._journal.recording()
+
+    async def begin_trace(self) -> None:
+        """Begin to trace what is done."""
+        with translated():
+            await self._context.tracing.start(screenshots=True, snapshots=True)
+
+    async def end_trace(self, *, keep: bool) -> bytes | None:
+        """End the trace, and return it if it is to be kept."""
+        if not keep:
+            with translated():
+                await self._context.tracing.stop()
+            return None
+        file = self._folders.make() / "trace.zip"
+        try:
+            with translated():
+                await self._context.tracing.stop(path=file)
+            return await asyncio.to_thread(_trace_of, file)
+        finally:
+            shutil.rmtree(file.parent, ignore_errors=True)  # what stays goes with the browser
 
     async def keep_downloads(self) -> None:
         """Begin to keep downloads, if any are to be."""
@@ -233,6 +259,16 @@ class ChromiumContext:
         """Remove what it has left on the disk."""
         if self._downloads is not None:
             self._downloads.discard()
+
+
+def _trace_of(file: Path) -> bytes:
+    """Read a trace. Raises BrowserError if it is too large to be held."""
+    try:
+        if (size_bytes := file.stat().st_size) > TRACE_BYTES:
+            raise BrowserError(f"the trace has {size_bytes} bytes, {TRACE_BYTES} is the most")
+        return file.read_bytes()
+    except OSError as error:
+        raise BrowserError(f"the trace cannot be read: {error.strerror}") from error
 
 
 async def _browser_pid(session: CDPSession) -> int | None:

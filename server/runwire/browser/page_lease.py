@@ -34,6 +34,8 @@ OPEN_LIMIT_S = 6.0
 
 READ_LIMIT_S = 5.0
 """Bound on reading the files that were downloaded since the last look; a guess, they are in the page cache."""
+TRACE_LIMIT_S = 10.0
+"""Bound on beginning or ending a trace: the driver writes it to the disk. A guess."""
 END_MOST_S = 5.0
 """Longest that open downloads are waited for."""
 
@@ -173,6 +175,23 @@ class LeasedContext:
 
         self.ownership.check()
         return await self._thread.call(recorded, limit_s=ANSWER_GRACE_S)
+
+    async def begin_trace(self) -> None:
+        """Begin a trace if some are wanted."""
+        self.ownership.check()
+        if self._pool.trace != "off":
+            limit_s = TRACE_LIMIT_S
+            await self._thread.call(lambda: self._seat.begin_trace(limit_s), limit_s=limit_s + ANSWER_GRACE_S)
+
+    async def end_trace(self, *, failed: bool) -> bytes | None:
+        """End it, and return it if it is wanted."""
+        self.ownership.check()
+        if self._pool.trace == "off":
+            return None
+        limit_s, keep = TRACE_LIMIT_S, failed or self._pool.trace == "on"
+        return await self._thread.call(
+            lambda: self._seat.end_trace(limit_s, keep=keep), limit_s=limit_s + ANSWER_GRACE_S
+        )
 
     async def keep_downloads(self) -> None:
         """Begin to keep what pages download."""

@@ -54,6 +54,7 @@ class ContextPool:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
+        self.trace = settings.trace
         self._sample_origin = sample_origin
         self._make_proxy = make_proxy
         self._now = now

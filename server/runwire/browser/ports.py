@@ -102,6 +102,12 @@ class ContextPort(Protocol):
     def recorded(self) -> Recording:
         """Return what was recorded so far."""
 
+    async def begin_trace(self) -> None:
+        """Begin to trace what is done."""
+
+    async def end_trace(self, *, keep: bool) -> bytes | None:
+        """End the trace, and return it if it is to be kept."""
+
     async def keep_downloads(self) -> None:
         """Begin to keep downloads, if any are to be. Idempotent."""
 

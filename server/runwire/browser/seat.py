@@ -54,6 +54,16 @@ class Seat:
             self.screen.opened(page)
         return SeatPage(self, page)
 
+    async def begin_trace(self, limit_s: float) -> None:
+        """Begin to trace what is done. Raises BrowserLost or BrowserTimeout."""
+        async with _bounded(self.shell, "beginning a trace", limit_s):
+            await self.context.begin_trace()
+
+    async def end_trace(self, limit_s: float, *, keep: bool) -> bytes | None:
+        """End the trace, and return it if it is to be kept. Raises BrowserLost or BrowserTimeout."""
+        async with _bounded(self.shell, "ending a trace", limit_s):
+            return await self.context.end_trace(keep=keep)
+
     async def keep_downloads(self, limit_s: float) -> None:
         """Begin to keep downloads. Raises BrowserLost or BrowserTimeout."""
         async with _bounded(self.shell, "keeping downloads", limit_s):

@@ -64,6 +64,7 @@ class BrowserHostSettings:
     max_growth: float = 0.5
     secrets: Mapping[str, HttpSecret] = field(default_factory=dict)
     downloads: DownloadBounds = field(default_factory=DownloadBounds)
+    trace: Literal["off", "on_failure", "on"] = "off"
     artifacts: str = ""
     close: CloseBounds = field(default_factory=CloseBounds)
 

@@ -74,6 +74,7 @@ class BrowserSupport:
                 reserve_descriptors=settings.browser_reserve_descriptors,
                 allow_hosts=settings.browser_allow,
                 secrets=self._secrets,
+                trace=settings.browser_trace,
                 downloads=DownloadBounds(settings.browser_download_bytes, settings.browser_downloads),
                 artifacts=str(settings.data_path.absolute() / "browsers"),
             ),

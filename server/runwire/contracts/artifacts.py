@@ -9,6 +9,9 @@ from typing import Protocol
 
 from runwire.runs.limits import RunLimits
 
+TRACE = "trace"
+"""The kind of what is no user's to see: it holds what was typed, cookies and headers of the pages."""
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
@@ -65,10 +68,13 @@ class ArtifactStore(ArtifactSaver, Protocol):
     """Where artifacts live."""
 
     def find(self, run_id: str, artifact_id: str) -> tuple[Artifact, Path] | None:
-        """Return the artifact and its file, or None. The caller has checked who owns the run."""
+        """Return the artifact and its file, or None, also for a trace. The caller has checked who owns the run."""
 
     def list(self, run_id: str) -> Sequence[Artifact]:
-        """Return the run's artifacts in the order of their making."""
+        """Return the run's artifacts in the order of their making, traces left out."""
+
+    def trace(self, run_id: str) -> tuple[Artifact, Path] | None:
+        """Return the newest trace of a run, whoever owns it, or None. The caller is an admin's."""
 
     def path(self, run_id: str, artifact_id: str) -> Path:
         """Return where an artifact's file lies; both ids come from a row of the store."""

@@ -182,6 +182,15 @@ class BrowserLease(Protocol):
     async def recorded(self) -> Recording:
         """Return what was recorded so far."""
 
+    async def begin_trace(self) -> None:
+        """Begin a trace if the server's administrator wants some. Raises as a page's calls do."""
+
+    async def end_trace(self, *, failed: bool) -> bytes | None:
+        """End it; return it (Playwright's ZIP, with all that was typed) if one of a run that ended so is wanted.
+
+        Raises as a page's calls do.
+        """
+
     async def keep_downloads(self) -> None:
         """Begin to keep what pages download, within the server's bounds; before that nothing is. Needs an open page.
 

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from runwire.clock import Clock
-from runwire.contracts.artifacts import Artifact
+from runwire.contracts.artifacts import TRACE, Artifact
 from runwire.errors import LimitExceeded, NotFound, StorageUnavailable, TooLarge
 from runwire.ids import new_id
 from runwire.persistence.purge import DOOMED
@@ -31,6 +31,7 @@ _INSERT = (
     " SELECT ?,?,?,?,?,?,? FROM runs WHERE id = ? AND owner_id != ?"
 )
 _SELECT = "SELECT id, run_id, kind, name, mime, size_bytes FROM artifacts WHERE run_id = ?"
+_USERS = f" AND kind != '{TRACE}'"
 _SUM = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM artifacts WHERE run_id = ?"
 NAME_LENGTH = 120
 NO_LIMITS = RunLimits()
@@ -114,15 +115,22 @@ class DiskArtifactStore:
 
     def find(self, run_id: str, artifact_id: str) -> tuple[Artifact, Path] | None:
         """Return the artifact and its file."""
-        for artifact in self._rows(_SELECT + " AND id = ?", (run_id, artifact_id)):
-            path = self.path(run_id, artifact_id)
+        return self._first(self._rows(_SELECT + _USERS + " AND id = ?", (run_id, artifact_id)))
+
+    def trace(self, run_id: str) -> tuple[Artifact, Path] | None:
+        """Return the newest trace of a run, whoever owns it."""
+        return self._first(self._rows(_SELECT + " AND kind = ? ORDER BY rowid DESC LIMIT 1", (run_id, TRACE)))
+
+    def _first(self, found: Sequence[Artifact]) -> tuple[Artifact, Path] | None:
+        for artifact in found:
+            path = self.path(artifact.run_id, artifact.id)
             if path.resolve().is_relative_to(self._folder.resolve()) and path.is_file():
                 return artifact, path
         return None
 
     def list(self, run_id: str) -> Sequence[Artifact]:
         """Return the run's artifacts in the order of their making."""
-        return self._rows(_SELECT + " ORDER BY rowid", (run_id,))
+        return self._rows(_SELECT + _USERS + " ORDER BY rowid", (run_id,))
 
     def _rows(self, statement: str, values: tuple[Any, ...]) -> Sequence[Artifact]:
         with self._engine.connect() as connection:

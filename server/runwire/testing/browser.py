@@ -166,6 +166,15 @@ class ScriptedContext(ScriptedPart):
         """Return an empty recording."""
         return Recording(b"", b"")
 
+    async def begin_trace(self) -> None:
+        """Begin."""
+        await self.op("trace.begin")
+
+    async def end_trace(self, *, keep: bool) -> bytes | None:
+        """End, with a trace if it is to be kept."""
+        await self.op("trace.end")
+        return b"trace" if keep else None
+
     async def keep_downloads(self) -> None:
         """Begin to keep none."""
         await self.op("downloads")

@@ -39,6 +39,7 @@ class ScriptedPool:
     configs: list[BrowserConfig] = field(default_factory=list)
     downloads: list[Download] = field(default_factory=list)
     under_way: list[Download] = field(default_factory=list)
+    trace: bytes | None = None
     elements: Mapping[str, ElementFacts] = field(default_factory=dict)
 
     def unavailable_reason(self) -> str | None:
@@ -78,6 +79,13 @@ class _ScriptedLease:
     async def recorded(self) -> Recording:
         """Return a line of each."""
         return Recording(b'{"type":"log"}\n', b'{"status":200}\n')
+
+    async def begin_trace(self) -> None:
+        """Do nothing."""
+
+    async def end_trace(self, *, failed: bool) -> bytes | None:
+        """Return the script's trace, if the run has failed."""
+        return self.pool.trace if failed else None
 
     async def keep_downloads(self) -> None:
         """Do nothing."""

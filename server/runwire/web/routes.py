@@ -80,6 +80,7 @@ DOORS: tuple[Door, ...] = (
     Door("GET", "/v1/runs/{run_id}/artifacts", artifacts.list_artifacts, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/artifacts/{artifact_id}", artifacts.get_artifact, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/artifacts.zip", artifacts.get_artifacts_zip, Policy.USER),
+    Door("GET", "/v1/runs/{run_id}/trace", artifacts.get_trace, Policy.ADMIN),
     Door("GET", "/v1/runs/{run_id}/traversal", traversal.get_traversal, Policy.USER),
     Door("GET", "/v1/runs/{run_id}/deliveries", webhooks.list_run_deliveries, Policy.USER),
     Door("POST", "/v1/webhooks", webhooks.add_webhook, Policy.USER),

@@ -11,6 +11,7 @@ from runwire.agents.browser_test.performer import PageFacts, Performer
 from runwire.agents.browser_test.report import MAX_ERROR, StepReport, StepStatus, TestReport
 from runwire.agents.browser_test.traversal import TraversalRecord
 from runwire.contracts.agent import RunContext
+from runwire.contracts.artifacts import TRACE
 from runwire.contracts.browser import BrowserLease, PageHandle
 from runwire.errors import BrowserError, BrowserLost, InvalidInput, StorageUnavailable, TooLarge
 from runwire.protocol.steps.actions import Step
@@ -54,12 +55,14 @@ class TestSession:
         self.started = True
         if self._test.keep_logs != "never":
             await lease.record()
+        await lease.begin_trace()
         async with lease.page() as page:
             self._downloads = DownloadKeeper(self._ctx, lease)
             await self._downloads.start()
             await self._all_steps(page)
             await self._downloads.keep("After the last step", last=True)
         await self._keep_logs(lease)
+        await self._keep_trace(lease)
         await self._traversal.save(self.report.verdict)
         await self._ctx.progress(self._total, self._total, self.report.line)
         await self._ctx.text(self.report.line + "\n")
@@ -86,6 +89,19 @@ class TestSession:
             raise
         except (BrowserError, TooLarge, StorageUnavailable) as error:
             await self._ctx.text(f"The logs are not kept: {error.message[:MAX_ERROR]}\n")
+
+    async def _keep_trace(self, lease: BrowserLease) -> None:
+        """Keep what the administrator wants; no follower of the run is told of it. What cannot be kept is."""
+        try:
+            trace = await lease.end_trace(failed=self.report.verdict is Verdict.FAILED)
+            if trace is not None:
+                await self._ctx.artifacts.save(
+                    kind=TRACE, name="trace.zip", mime="application/zip", data=trace, announce=False
+                )
+        except BrowserLost:
+            raise
+        except (BrowserError, TooLarge, StorageUnavailable) as error:
+            await self._ctx.text(f"The trace is not kept: {error.message[:MAX_ERROR]}\n")
 
     async def _run_row(self, page: PageHandle, number: int) -> None:
         stopped = False

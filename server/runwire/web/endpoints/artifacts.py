@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
@@ -15,6 +16,8 @@ from runwire.web.access import current_reader, current_user
 from runwire.web.export import artifacts_zip
 from runwire.web.responses import DOWNLOAD_HEADERS, artifact_view, attachment, json_response
 from runwire.web.services import get_services
+
+log = structlog.get_logger(__name__)
 
 _INLINE = frozenset({"image/png", "image/jpeg", "image/webp"})
 
@@ -33,6 +36,17 @@ async def get_artifacts_zip(request: Request) -> Response:
     run = await services.store.get(request.path_params["run_id"], current_reader(request))
     headers = {**DOWNLOAD_HEADERS, **attachment(f"{run.run_id}-artifacts.zip")}
     return StreamingResponse(artifacts_zip(services, run), media_type="application/zip", headers=headers)
+
+
+async def get_trace(request: Request) -> Response:
+    """Return the trace of a browser test, of any user: Playwright's ZIP, with all that was typed."""
+    services, run_id = get_services(request), request.path_params["run_id"]
+    found = await asyncio.to_thread(services.artifacts.trace, run_id)
+    if found is None:
+        raise NotFound("this run has no trace")
+    log.info("audit.trace_read", run_id=run_id, user=current_user(request).id)
+    headers = {**DOWNLOAD_HEADERS, **attachment(f"{found[0].run_id}-trace.zip"), "Cache-Control": "no-store"}
+    return FileResponse(found[1], media_type="application/zip", headers=headers)
 
 
 async def get_artifact(request: Request) -> Response:
