@@ -162,7 +162,7 @@ async def _logged_in(server: EmbeddedServer, page: httpx.AsyncClient) -> str:
 async def test_a_login_code_works_once(server: EmbeddedServer) -> None:
     async with _page(server) as page:
         code = await _logged_in(server, page)
-        assert (await page.get("/v1/me")).json() == {"user": "admin", "admin": True}
+        assert (await page.get("/v1/me")).json() == {"user": "admin", "admin": True, "share_links": False}
     async with _page(server) as another:
         assert (await another.post("/v1/login", json={"code": code})).status_code == 401
         assert (await another.get("/v1/me")).status_code == 401
@@ -220,7 +220,7 @@ async def test_a_token_logs_the_page_in(server: EmbeddedServer) -> None:
     async with _page(server) as page:
         assert (await page.post("/v1/login", json={"token": "wrong"})).status_code == 401
         assert (await page.post("/v1/login", json={"token": server.token_for("ann")})).status_code == 204
-        assert (await page.get("/v1/me")).json() == {"user": "ann", "admin": False}
+        assert (await page.get("/v1/me")).json() == {"user": "ann", "admin": False, "share_links": False}
 
 
 EVERY_USER_ROUTE = [
