@@ -7,6 +7,7 @@ parsed out of the text. ``web/error_map.py`` alone turns a class into a status o
     ├── CallerError              the one who called can mend the call
     │   ├── InvalidInput         a value has the wrong type, range or shape
     │   │   ├── BadCommand       a command frame that cannot be understood
+    │   │   ├── UnknownSentence  a step that the step language does not know; a model might
     │   │   └── EventRefused     an agent's event that the log cannot hold
     │   │       └── LimitExceeded  the run may not emit any more
     │   ├── NotAuthenticated     no or wrong credentials
@@ -52,6 +53,7 @@ parsed out of the text. ``web/error_map.py`` alone turns a class into a status o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 
@@ -83,6 +85,15 @@ class BadCommand(InvalidInput):
     """A command frame that cannot be understood."""
 
     code = "bad_command"
+
+
+class UnknownSentence(InvalidInput):
+    """A test has sentences that the step language does not know, and no other fault: a model could read them.
+
+    ``sentences`` are their names (``protocol.readings.SentenceKey``).
+    """
+
+    sentences: Sequence[tuple[str, str, int]] = ()
 
 
 class EventRefused(InvalidInput):

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from runwire.contracts.model import ToolCall
+from runwire.protocol.steps.testfile import parse_loosely, unread_sentences
 from runwire.testing.model import Refused, call, model_server
 from tests.browser.conftest import EXAMPLES
 from tests.conftest import MakeServer
@@ -130,3 +131,38 @@ def test_the_example_is_a_task() -> None:
     from runwire.agents.browser_task import BrowserAgent
 
     BrowserAgent.validate_input(json.loads((EXAMPLES / "tasks" / "cheapest.json").read_text(encoding="utf-8")))
+
+
+def test_in_the_examples_only_free_words_need_a_model() -> None:
+    test = parse_loosely((EXAMPLES / "free-words" / "shop.yaml").read_text(encoding="utf-8"))
+    assert [key.sentence for key in unread_sentences(test).values()] == [
+        "Have a look at the blue mug",
+        "Put it into the basket",
+    ]
+
+
+@pytest.mark.every_isolation
+async def test_free_words_are_read_once_and_the_next_run_needs_no_model(make_server: MakeServer) -> None:
+    text = (EXAMPLES / "free-words" / "shop.yaml").read_text(encoding="utf-8")
+    read = call("step", sentence='Click link "Blue mug"'), call("step", sentence='Click button "Add to cart"')
+    with model_server(*read) as model:
+        server = make_server(model_url=model.url, model_name="reader", **BROWSER)
+        token = server.token_for("ann")
+        async with server.http(token) as http:
+            run_id = await start(http, "browser-test", text)
+            end = await ended(server, run_id, 40)
+            assert (end["status"], end["verdict"]) == ("SUCCEEDED", "passed"), end
+            assert end["usage"]["model_calls"] == 2
+            steps = (await http.get(f"/v1/runs/{run_id}/steps")).json()["steps"]
+            assert steps[0]["reading"] == {"sentence": 'Click link "Blue mug"', "model": "reader", "recorded": False}
+            assert steps[1]["action"]["kind"] == "click"
+            assert 'link "Blue mug"' in model.requests[0]["messages"][1]["content"], "it was shown the page"
+        server.stop()
+    server = make_server(server.data, **BROWSER)
+    async with server.http(token) as http:
+        run_id = await start(http, "browser-test", text)
+        end = await ended(server, run_id, 40)
+        assert (end["status"], end["verdict"]) == ("SUCCEEDED", "passed"), end
+        assert "usage" not in end
+        steps = (await http.get(f"/v1/runs/{run_id}/steps")).json()["steps"]
+        assert [step["reading"] and step["reading"]["recorded"] for step in steps] == [True, True, None]

@@ -7,6 +7,7 @@ from typing import Any
 
 from runwire.contracts.agent import AgentFailure, AgentResult, RunContext
 from runwire.contracts.model import Message, ModelRequest
+from runwire.protocol.readings import Reading, SentenceKey
 
 
 async def asks(ctx: RunContext, input: dict[str, Any]) -> AgentResult:
@@ -24,4 +25,13 @@ async def asks(ctx: RunContext, input: dict[str, Any]) -> AgentResult:
 
 asks.needs_model = True  # type: ignore[attr-defined]  # as users declare it
 
-PATHS = ("tests.support.model_agents:asks",)
+
+async def reads(ctx: RunContext, input: dict[str, Any]) -> list[str | None]:
+    """Keep readings of sentences, and return those of others."""
+    for sentence, meaning in input.get("keep", {}).items():
+        await ctx.sentences.remember(SentenceKey("test", sentence, 1), Reading(meaning, "m"))
+    found = [await ctx.sentences.recall(SentenceKey("test", sentence, 1)) for sentence in input.get("find", [])]
+    return [reading and reading.sentence for reading in found]
+
+
+PATHS = ("tests.support.model_agents:asks", "tests.support.model_agents:reads")

@@ -68,3 +68,31 @@ def test_one_faulty_file_hides_no_other(written: Path, capsys: pytest.CaptureFix
         "absent.yaml: cannot be read: No such file or directory",
         "binary.yaml: is no UTF-8 text: byte 7",
     ]
+
+
+UNREAD = "name: Unread\nsteps:\n  - Reload\n  - Put the blue mug into the basket\n"
+
+
+def test_it_tells_which_sentences_need_a_model(
+    written: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (written / "test.yaml").write_text(UNREAD, encoding="utf-8")
+    monkeypatch.delenv("RUNWIRE_MODEL_URL", raising=False)
+    assert main(["check", "test.yaml"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith('test.yaml: step 2: no known sentence starts with "Put"')
+    assert said.err.endswith("(only a model could read it, and RUNWIRE_MODEL_URL names none)\n")
+    monkeypatch.setenv("RUNWIRE_MODEL_URL", "http://127.0.0.1:1/v1")
+    assert main(["check", "test.yaml"]) == 0
+    expected = ["test.yaml: ok, 2 steps", "test.yaml: step 2 is for a model: Put the blue mug into the basket"]
+    assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_a_fault_that_no_model_mends_is_one_also_with_a_model(
+    written: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNWIRE_MODEL_URL", "http://127.0.0.1:1/v1")
+    (written / "test.yaml").write_text(UNREAD + "  - Click 'never closed\n  - Press ${nobody}\n", encoding="utf-8")
+    assert main(["check", "test.yaml"]) == 1
+    assert "is not closed" in capsys.readouterr().err

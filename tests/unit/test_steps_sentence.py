@@ -62,7 +62,7 @@ ACTIONS: dict[type[do.Action], st.SearchStrategy[do.Action]] = {
 
 
 def test_every_action_is_looked_at() -> None:
-    assert set(ACTIONS) == set(get_args(do.Action))
+    assert set(ACTIONS) == set(get_args(do.Action)) - {do.Unread}
 
 
 @pytest.mark.parametrize("kind", ACTIONS)

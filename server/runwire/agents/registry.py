@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar, get_args
 import msgspec
 
 from runwire.agents.shapes import ValueShape, annotated_input, annotated_result, shape_of
-from runwire.errors import ConfigurationError, InvalidInput
+from runwire.errors import ConfigurationError, InvalidInput, UnknownSentence
 from runwire.runs.limits import RunLimits
 from runwire.runs.retry import RetryPolicy
 
@@ -71,6 +71,15 @@ class AgentSpec:
     returns: ValueShape | None = None
     forkable: bool = False
     listens: bool = False
+
+    def check(self, value: Any) -> UnknownSentence | None:
+        """Refuse input that the agent would refuse; return what of it only a model could read. Raises InvalidInput."""
+        try:
+            if self.validate is not None:
+                self.validate(value)
+        except UnknownSentence as unread:
+            return unread
+        return None
 
     def __post_init__(self) -> None:
         if self.max_running is not None and self.max_running < 1:

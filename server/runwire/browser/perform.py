@@ -226,6 +226,10 @@ async def _nothing(stage: Stage, action: do.Action, deadline: Deadline) -> None:
     """Nothing to do with the page: whoever performs the step keeps pictures and variables."""
 
 
+async def _unread(stage: Stage, action: do.Unread, deadline: Deadline) -> None:
+    raise BrowserError(action.complaint)
+
+
 async def _until(
     what: str, probe: _Probe, expected: str, comparison: do.Comparison, deadline: Deadline, *, negated: bool = False
 ) -> None:
@@ -297,5 +301,6 @@ PERFORMERS: dict[type[do.Action], Callable[[Stage, Any, Deadline], Awaitable[str
     do.InFrame: _in_frame,
     do.SetVariable: _nothing,
     do.TakeScreenshot: _nothing,
+    do.Unread: _unread,
 }
 """Every action and how it is done."""

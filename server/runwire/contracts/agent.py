@@ -16,6 +16,7 @@ from runwire.contracts.browser import BrowserPool
 from runwire.contracts.family import ChildOutcome, ChildRun, ForkedRun, SyncChildRun, SyncForkedRun
 from runwire.contracts.files import RunFiles, SyncRunFiles
 from runwire.contracts.model import ChatModel
+from runwire.contracts.sentences import RunSentences
 from runwire.contracts.steering import RunInbox, SyncRunInbox
 from runwire.contracts.traversals import RunTraversal
 from runwire.runs.state import Verdict
@@ -145,6 +146,10 @@ class RunContext(RunFacts, Protocol):
     @property
     def model(self) -> ChatModel:
         """The server's model; what it takes is added to the run's usage and counts against the run's limits."""
+
+    @property
+    def sentences(self) -> RunSentences:
+        """What models have made of sentences of the owner's browser tests."""
 
     async def emit(self, event: Event) -> None:
         """Append one AG-UI event to the run's log; returns when accepted (protocol, L9).

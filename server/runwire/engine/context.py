@@ -15,6 +15,7 @@ from runwire.contracts.artifacts import Artifact, ArtifactSaver
 from runwire.contracts.browser import BrowserPool
 from runwire.contracts.files import FileFinder
 from runwire.contracts.model import ChatModel
+from runwire.contracts.sentences import SentenceStore
 from runwire.contracts.traversals import TraversalSaver
 from runwire.engine.cancellation import StopToken
 from runwire.engine.children import BlockingChildRun, LiveChildRun, wish_for
@@ -26,6 +27,7 @@ from runwire.engine.questions import Questions
 from runwire.engine.run_files import BlockingRunFiles, LiveRunFiles
 from runwire.errors import BrowserUnavailable, LimitExceeded
 from runwire.ids import new_id
+from runwire.protocol.readings import Reading, SentenceKey
 from runwire.protocol.traversal import Traversal
 from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun
@@ -46,6 +48,7 @@ class RunServices:
     files: FileFinder
     browser: Callable[[], BrowserPool | None]
     model: ChatModel
+    sentences: SentenceStore
 
 
 class _Facts:
@@ -180,6 +183,11 @@ class LiveRunContext(LiveDialogue, _Facts):
         """The server's model, within the run's limits."""
         return self._services.model
 
+    @property
+    def sentences(self) -> LiveRunSentences:
+        """What models have made of sentences of the owner's browser tests."""
+        return LiveRunSentences(self.user_id, self._services.sentences)
+
     async def emit(self, event: Event) -> None:
         """Append one AG-UI event; see the contract."""
         if not self._emitter.offer(event):
@@ -256,6 +264,22 @@ class LiveRunTraversal:
     async def save(self, task: str, traversal: Traversal) -> None:
         """Write the run's traversal anew, durably."""
         await asyncio.to_thread(self._store.save, self._run_id, task, traversal)
+
+
+class LiveRunSentences:
+    """Implements ``contracts.sentences.RunSentences``."""
+
+    def __init__(self, owner_id: str, store: SentenceStore) -> None:
+        self._owner_id = owner_id
+        self._store = store
+
+    async def recall(self, key: SentenceKey) -> Reading | None:
+        """Return what the sentence was read as, or None."""
+        return await asyncio.to_thread(self._store.recall, self._owner_id, key)
+
+    async def remember(self, key: SentenceKey, reading: Reading) -> None:
+        """Keep a reading."""
+        await asyncio.to_thread(self._store.remember, self._owner_id, key, reading)
 
 
 class BlockingRunContext(BlockingDialogue, _Facts):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -40,16 +41,22 @@ class _Item:
 class SavedTests:
     """Saves tests with their default configuration, and runs them."""
 
-    def __init__(self, saved: SavedStore, test_runs: TestRunStore, engines: ExecutionEngineFactory) -> None:
+    def __init__(
+        self, saved: SavedStore, test_runs: TestRunStore, engines: ExecutionEngineFactory, *, by_model: bool
+    ) -> None:
+        """``by_model``: a model reads the sentences that the step language does not know."""
         self.saved = saved
         self.runs = test_runs
         self._engines = engines
+        self._checked_test = partial(checked_test, by_model=by_model)
+        self.checked_suite = partial(checked_suite, by_model=by_model)
+        """Refuses a suite that cannot run, apart from what it refers to."""
 
     # Saving
 
     async def create_task(self, task_id: str, source: object, actor: User) -> Saved:
         """Save a test and its configuration ``{task_id}_default``. Raises InvalidInput, Conflict, OverCapacity."""
-        name, test = await asyncio.to_thread(checked_test, source)
+        name, test = await asyncio.to_thread(self._checked_test, source)
         drafts = [
             Draft(Kind.TASK, task_id, name, msgspec.json.encode(test)),
             Draft(Kind.CONFIGURATION, task_id + DEFAULT, f"{name}, default", b"{}"),
@@ -58,7 +65,7 @@ class SavedTests:
 
     async def replace_task(self, task_id: str, source: object, actor: User, expected: int | None) -> Saved:
         """Save a test's next version. Raises InvalidInput, NotFound, Conflict."""
-        name, test = await asyncio.to_thread(checked_test, source)
+        name, test = await asyncio.to_thread(self._checked_test, source)
         return await self.saved.replace(Draft(Kind.TASK, task_id, name, msgspec.json.encode(test)), actor, expected)
 
     async def delete_task(self, task_id: str, actor: User) -> None:
@@ -126,7 +133,7 @@ class SavedTests:
         return suite_run_id, existed
 
     async def _items(self, suite: Suite, actor: User) -> list[_Item]:
-        await asyncio.to_thread(checked_suite, suite)
+        await asyncio.to_thread(self.checked_suite, suite)
         options = {name: await self._options(name, actor) for name in suite.configurations}
         items: list[_Item] = []
         for one in suite.tests:
@@ -143,7 +150,7 @@ class SavedTests:
 
     async def _test(self, one: SuiteTest, actor: User) -> tuple[Saved | None, SavedTest]:
         if one.task is None:
-            return None, (await asyncio.to_thread(checked_test, one.test))[1]
+            return None, (await asyncio.to_thread(self._checked_test, one.test))[1]
         task = await self.saved.get(Kind.TASK, one.task, actor, one.version)
         return task, msgspec.json.decode(task.body, type=SavedTest)
 

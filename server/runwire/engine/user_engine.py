@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET, UnsetType
 
@@ -25,7 +25,7 @@ from runwire.engine.isolation.process_run import KILL_S, ProcessParts, isolated_
 from runwire.engine.questions import AttemptQuestions, QuestionServices
 from runwire.engine.run_model import RunModel
 from runwire.engine.runner import Assignment
-from runwire.errors import ExecutionEngineFactoryError, InvalidInput
+from runwire.errors import ExecutionEngineFactoryError, InvalidInput, UnknownSentence
 from runwire.ids import new_epoch_part, new_id
 from runwire.protocol.codec import decode_body, encode_value
 from runwire.protocol.commands import RetryRun, StartRun
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from runwire.agents.factory import AgentInstanceFactory
+    from runwire.agents.registry import AgentSpec
     from runwire.engine.thread_ceiling import ThreadCeiling
 
 LONG_INPUT_BYTES = 16_384
@@ -130,8 +131,7 @@ class UserExecutionEngine:
         self._parts.ceiling.check(command.agent)
         if encoded is None:
             encoded = encode_value(command.input)
-        if spec.validate is not None:
-            spec.validate(command.input)
+        unread = self._unread(spec, command.input)
         timeout_s = spec.timeout_s or self._parts.run_timeout_s
         if command.timeout_s is not UNSET:
             timeout_s = min(command.timeout_s, timeout_s)
@@ -155,7 +155,13 @@ class UserExecutionEngine:
             file_ids=file_ids_in(command.input, encoded),
             webhook=self._receiver(command.webhook),
             if_busy=command.if_busy,
+            unread=unread,
         )
+
+    def _unread(self, spec: AgentSpec, value: Any) -> UnknownSentence | None:
+        """Check an input; return what of it must have been read by a model before, because none can be asked now."""
+        unread = spec.check(value)
+        return None if self._parts.services.model.unavailable_reason() is None else unread
 
     def _receiver(self, webhook: StartWebhook | UnsetType) -> StartReceiver | None:
         if webhook is UNSET:
@@ -175,8 +181,7 @@ class UserExecutionEngine:
         spec = self._parts.agents.registry.get(record.agent)
         check_retry(record, spec, command.from_seq)
         value = decode_body(record.input)
-        if spec.validate is not None:
-            await asyncio.to_thread(spec.validate, value)
+        unread = await asyncio.to_thread(self._unread, spec, value)
         new = NewRun(
             run_id=self.context.run_id,
             id_from_client=command.new_run_id is not UNSET,
@@ -196,6 +201,7 @@ class UserExecutionEngine:
             retry_of=record.id,
             from_seq=command.from_seq,
             file_ids=file_ids_in(value, record.input),
+            unread=unread,
         )
         return await self._parts.store.create(new, actor)
 

@@ -22,6 +22,7 @@ from runwire.persistence.claims import Claimer
 from runwire.persistence.file_uses import check_files, note_uses
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.seats import admit_child
+from runwire.persistence.sentences import check_sentences
 from runwire.persistence.start_webhooks import note_webhook, secret_for
 from runwire.persistence.transaction import Head, Transaction, stored_limits
 from runwire.persistence.usage import BudgetGate
@@ -103,6 +104,8 @@ class SqlRunStore:
                 raise NotFound(f"no thread {new.thread_id}")
         if new.file_ids:
             check_files(tx, new)
+        if new.unread is not None:
+            check_sentences(tx, new.owner_id, new.unread)
         counts = QueueCounts(
             self._claimer.queued_of(new.owner_id) + tx.created_by[new.owner_id],
             self._claimer.queued + sum(tx.created_by.values()),

@@ -245,6 +245,20 @@ class SavedRow(SQLModel, table=True):
     created_ms: int = Field(sa_type=_MS)
 
 
+class SentenceRow(SQLModel, table=True):
+    """What a model made of a sentence of a test: a sentence of the step language."""
+
+    __tablename__ = "sentences"
+    __table_args__ = (Index("ix_sentences_age", "owner_id", "created_ms"), {"sqlite_with_rowid": False})
+    owner_id: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    sentence: str = Field(primary_key=True)
+    occurrence: int = Field(primary_key=True)
+    reading: str
+    model: str
+    created_ms: int = Field(sa_type=_MS)
+
+
 class TestRunRow(SQLModel, table=True):
     """What a run carries out: a saved test, a member of a suite run; written in the run's own transaction."""
 

@@ -35,6 +35,9 @@ class RunStep(msgspec.Struct, frozen=True, kw_only=True):
     screenshot: Annotated[str | None, Meta(description="where the screenshot is")] = None
     page_url: str | None = None
     page_title: str | None = None
+    reading: Annotated[
+        dict[str, Any] | None, Meta(description="what a model made of a sentence that the step language does not know")
+    ] = None
 
 
 class RunSteps(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,10 +128,10 @@ class _Plan:
 
 
 def _planned(encoded: bytes) -> _Plan:
-    from runwire.protocol.steps.testfile import parse_test  # with the language's tables: only who asks needs them
+    from runwire.protocol.steps.testfile import parse_loosely  # with the language's tables: only who asks needs them
 
     try:
-        test = parse_test(msgspec.json.decode(encoded))
+        test = parse_loosely(msgspec.json.decode(encoded))
     except InvalidInput:  # of another agent, or of a version whose language was another: what was done still counts
         return _Plan("", (), 0, {})
     texts = tuple(step.text for _ in test.rows for step in test.steps)

@@ -6,6 +6,7 @@ The step language is loaded with the first test: a server starts without it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -122,42 +123,47 @@ class SavedTest(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
 
 
-def checked_test(source: object) -> tuple[str, SavedTest]:
+def checked_test(source: object, *, by_model: bool = False) -> tuple[str, SavedTest]:
     """Return a test's name and what is kept of it; some hundred ms for the longest YAML: call it off the loop.
+    ``by_model``: a model reads the sentences that the step language does not know.
 
     Raises:
         InvalidInput: it could not be carried out, such as ``step 3: no target given``.
     """
-    from runwire.protocol.steps.testfile import as_object, parse_test  # with the language's tables: a start needs none
+    from runwire.protocol.steps.testfile import (  # with the language's tables: a start needs none
+        as_object,
+        parse_loosely,
+        parse_test,
+    )
 
     test = dict(as_object(source))
     if test.get("task") is not None:
         raise InvalidInput("task: the server writes it when a saved test is run; leave it out")
-    name = parse_test(test).name
+    name = (parse_loosely if by_model else parse_test)(test).name
     encode_value(test)
     return name, SavedTest(test=test, text=source if isinstance(source, str) else None)
 
 
-def check_test(source: object) -> dict[str, Any]:
+def check_test(source: object, *, by_model: bool = False) -> dict[str, Any]:
     """Return whether a test could be saved: ``ok``, its ``name`` and number of ``steps``, and all of its ``faults``,
     each with ``message``, ``step`` and ``line``. As slow as ``checked_test``: call it off the loop.
     """
     from runwire.protocol.steps.faults import faults_of  # as above
 
-    faults = faults_of(source, checked_test)
-    name, test = (None, None) if faults else checked_test(source)
+    faults = faults_of(source, partial(checked_test, by_model=by_model), by_model=by_model)
+    name, test = (None, None) if faults else checked_test(source, by_model=by_model)
     steps = None if test is None else len(test.test["steps"])
     return {"ok": not faults, "name": name, "steps": steps, "faults": [msgspec.to_builtins(fault) for fault in faults]}
 
 
-def checked_suite(suite: Suite) -> None:
+def checked_suite(suite: Suite, *, by_model: bool = False) -> None:
     """Refuse a suite that cannot run, apart from what it refers to. Raises InvalidInput that names the test."""
     for number, one in enumerate(suite.tests, start=1):
         if (one.task is None) == (one.test is None):
             raise InvalidInput(f"tests[{number}]: give either task (the id of a saved test) or test (the test itself)")
         if one.test is not None:
             try:
-                checked_test(one.test)
+                checked_test(one.test, by_model=by_model)
             except InvalidInput as error:
                 raise InvalidInput(f"tests[{number}]: {error.message}", **error.details) from error
     runs = len(suite.tests) * max(1, len(suite.configurations))

@@ -41,6 +41,10 @@ class TraversalStep(msgspec.Struct, frozen=True, kw_only=True):
         str | None, Meta(description="where the page was afterwards; without the origin on the sample site")
     ] = None
     page_title: Annotated[str | None, Meta(description="the document's title afterwards")] = None
+    reading: Annotated[
+        dict[str, Any] | None,
+        Meta(description="what a model made of a sentence that is none of the language: a sentence, the model"),
+    ] = None
 
 
 class Traversal(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from runwire.errors import UnknownSentence
 from runwire.runs.if_busy import IfBusy
 from runwire.runs.limits import RunLimits
 from runwire.runs.state import TERMINAL, Priority, RunStatus, Verdict
@@ -66,7 +67,7 @@ class NewRun:
     is the run that starts this one, ``parent_fence`` its right to; ``retry_of`` the run that it repeats, from behind
     its entry ``from_seq`` if it is a fork. ``first_words`` is what a new thread is called; ``file_ids`` are the files
     that the input names; ``webhook`` is who else is told of its end; ``if_busy`` what is to be done
-    if the thread has a live run.
+    if the thread has a live run; ``unread`` is raised unless a model has read its sentences before.
     """
 
     run_id: str
@@ -92,6 +93,7 @@ class NewRun:
     file_ids: tuple[str, ...] = ()
     webhook: StartReceiver | None = None
     if_busy: IfBusy = IfBusy.PARALLEL
+    unread: UnknownSentence | None = None
 
 
 @dataclass(frozen=True, slots=True)

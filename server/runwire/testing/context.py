@@ -15,6 +15,7 @@ from runwire.contracts.family import ChildRun
 from runwire.contracts.model import NOT_CONFIGURED, ChatModel
 from runwire.contracts.steering import InboxMessage
 from runwire.errors import BrowserUnavailable, LimitExceeded, ModelUnavailable
+from runwire.protocol.readings import Reading, SentenceKey
 from runwire.protocol.traversal import Traversal
 from runwire.testing.files import GivenFiles
 from runwire.testing.model import ScriptedChatModel
@@ -75,6 +76,21 @@ class ScriptedInbox:
         return self.messages.popleft() if self.messages else None
 
 
+@dataclass(eq=False)
+class RecordingSentences:
+    """Fills RunSentences: keeps readings in memory; share one between contexts to have runs after each other."""
+
+    kept: dict[SentenceKey, Reading] = field(default_factory=dict)
+
+    async def recall(self, key: SentenceKey) -> Reading | None:
+        """Return what was kept."""
+        return self.kept.get(key)
+
+    async def remember(self, key: SentenceKey, reading: Reading) -> None:
+        """Keep it."""
+        self.kept[key] = reading
+
+
 class RecordingContext:
     """Fills RunContext: remembers what an agent says."""
 
@@ -99,6 +115,7 @@ class RecordingContext:
         self.artifacts = RecordingArtifacts(self.events.append)
         self.traversal = RecordingTraversal()
         self.files = GivenFiles()
+        self.sentences = RecordingSentences()
         self._pool = pool
         self.model = model or ScriptedChatModel([ModelUnavailable(NOT_CONFIGURED)], reason=NOT_CONFIGURED)
 

@@ -94,8 +94,9 @@ class Services:
     def check_start(self, command: StartRun) -> None:
         """Check what a later start will be given, as far as it can be known now. Raises InvalidInput."""
         spec = self.registry.get(command.agent)
-        if spec.validate is not None:
-            spec.validate(command.input)
+        unread = spec.check(command.input)
+        if unread is not None and self.model.unavailable_reason() is not None:
+            raise unread
         if command.webhook is not UNSET:
             self.check_webhook_url(command.webhook.url)
 

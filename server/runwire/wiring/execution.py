@@ -97,7 +97,9 @@ def build_execution(
     parts = EngineParts(
         store=store,
         agents=agents,
-        services=RunServices(storage.artifacts, storage.traversals, storage.files, browsers.pool, model),
+        services=RunServices(
+            storage.artifacts, storage.traversals, storage.files, browsers.pool, model, storage.sentences
+        ),
         questions=QuestionServices(
             storage.inbox, storage.messages, storage.steps, bells, clock, settings.input_timeout_s
         ),

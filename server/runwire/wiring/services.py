@@ -53,7 +53,7 @@ def build_services(
         waiting=execution.waiting,
         registry=agents.registry,
         conversations=execution.conversations,
-        tests=SavedTests(saved, test_runs, execution.engines),
+        tests=SavedTests(saved, test_runs, execution.engines, by_model=model.unavailable_reason() is None),
         artifacts=storage.artifacts,
         traversals=storage.traversals,
         files=storage.files,

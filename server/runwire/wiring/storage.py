@@ -23,6 +23,7 @@ from runwire.persistence.queue_store import SqlQueueStore
 from runwire.persistence.reader import ReaderPool
 from runwire.persistence.run_store import SqlRunStore
 from runwire.persistence.schedules import SqlScheduleStore
+from runwire.persistence.sentences import SqlSentenceStore
 from runwire.persistence.traversals import DiskTraversalStore
 from runwire.persistence.usage import BudgetGate, SqlUsageStore
 from runwire.persistence.user_store import SqlUserStore, create_token, knows_token
@@ -60,6 +61,7 @@ class Storage:
     webhooks: SqlWebhookStore
     schedules: SqlScheduleStore
     usage: SqlUsageStore
+    sentences: SqlSentenceStore
 
 
 def open_storage(
@@ -113,6 +115,7 @@ def open_storage(
         ),
         traversals=traversals,
         conversations=SqlConversationStore(writer, readers, store.record_of, purge),
+        sentences=SqlSentenceStore(writer, read_engine),
         usage=SqlUsageStore(writer, readers, clock, budgets),
         schedules=SqlScheduleStore(writer, readers, clock, settings.user_schedules),
         webhooks=SqlWebhookStore(writer, readers, clock, store.record_of),

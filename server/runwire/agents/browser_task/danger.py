@@ -13,19 +13,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from runwire.agents.browser_task.tools import AnswerNextDialog, Click, Fill, Navigate, Planned, Press, Upload
+from runwire.agents.dangerous_words import dangerous_word
 from runwire.contracts.browser import ElementFacts
 from runwire.protocol.addresses import matches
 
-_WORDS = (
-    "pay", "buy", "purchase", "order", "donate", "subscribe", "unsubscribe", "book now", "reserve", "bid", "transfer",
-    "withdraw", "delete", "remove", "erase", "destroy", "reset", "revoke", "terminate", "deactivate", "close account",
-    "cancel order", "cancel subscription", "send", "submit", "publish", "invite", "reply", "confirm", "approve",
-    "authorize", "authorise", "install", "deploy", "merge",
-    "kaufen", "bestellen", "bezahlen", "zahlen", "löschen", "entfernen", "senden", "absenden", "abschicken",
-    "kündigen", "überweisen", "veröffentlichen", "bestätigen",
-)  # fmt: skip
-"""Words on what pays, deletes, sends or binds, in the languages that the authors read; a list that grows."""
-_DANGEROUS = re.compile(rf"(?<!\w)(?:{'|'.join(re.escape(word) for word in _WORDS)})(?!\w)", re.IGNORECASE)
 _HARMLESS_ROLES = frozenset({"checkbox", "radio", "textbox", "searchbox", "combobox", "option", "heading", "tab"})
 _SECRET = re.compile(r"\{\{\s*secret\.")
 _SENDING_KEYS = frozenset({"enter", "numpadenter", "return"})
@@ -84,8 +75,8 @@ def dangers(planned: Planned, site: Site, base: str) -> Iterator[str]:
 def _using(element: ElementFacts, site: Site, base: str) -> Iterator[str]:
     if element.href is not None and _leads_away(element.href, site, base):
         yield f"it leaves the site for {origin_of(element.href)}"
-    if element.role not in _HARMLESS_ROLES and (word := _DANGEROUS.search(element.name)):
-        yield f'it uses "{element.name[:100]}", which says "{word[0]}"'
+    if element.role not in _HARMLESS_ROLES and (word := dangerous_word(element.name)):
+        yield f'it uses "{element.name[:100]}", which says "{word}"'
     elif element.submits:
         yield from _form(element, site, base)
 
@@ -96,8 +87,8 @@ def _sending(element: ElementFacts | None, site: Site, base: str) -> Iterator[st
         yield "it presses Enter on whatever has the focus"
     elif element.form_action is not None:
         label = element.submit_label or ""
-        if word := _DANGEROUS.search(label):
-            yield f'it sends the form whose button is "{label[:100]}", which says "{word[0]}"'
+        if word := dangerous_word(label):
+            yield f'it sends the form whose button is "{label[:100]}", which says "{word}"'
         else:
             yield from _form(element, site, base)
     elif element.role in ("button", "link", "menuitem"):
@@ -108,8 +99,8 @@ def _form(element: ElementFacts, site: Site, base: str) -> Iterator[str]:
     action = element.form_action or ""
     if _leads_away(action, site, base):
         yield f"it sends a form to {origin_of(action)}"
-    elif word := _DANGEROUS.search(urlsplit(action).path.replace("_", " ")):
-        yield f'it sends a form to {urlsplit(action).path[:100]}, which says "{word[0]}"'
+    elif word := dangerous_word(urlsplit(action).path.replace("_", " ")):
+        yield f'it sends a form to {urlsplit(action).path[:100]}, which says "{word}"'
 
 
 def _leads_away(url: str, site: Site, base: str) -> bool:

@@ -35,7 +35,9 @@ class BrowserTestAgent:
 
     @staticmethod
     def validate_input(input: Any) -> None:
-        """Refuse a test that could not be carried out. Raises InvalidInput, such as ``step 3: no target given``."""
+        """Refuse a test that could not be carried out. Raises InvalidInput, such as ``step 3: no target given``;
+        UnknownSentence where only a model could read it.
+        """
         from runwire.protocol.steps.testfile import parse_test
 
         parse_test(input)
@@ -48,9 +50,9 @@ class BrowserTestAgent:
             AgentFailure: it could not be carried out.
         """
         from runwire.agents.browser_test.session import TestSession
-        from runwire.protocol.steps.testfile import parse_test
+        from runwire.protocol.steps.testfile import parse_loosely
 
-        test = parse_test(input)
+        test = parse_loosely(input)
         return await carry_out(ctx, test, lambda origin: TestSession(ctx, test, origin))
 
 

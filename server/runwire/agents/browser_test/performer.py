@@ -45,6 +45,11 @@ class Performer:
         if isinstance(inner, Remember):
             self.variables[inner.name] = found or ""
 
+    async def open_start(self, page: PageHandle) -> None:
+        """Open where the test starts, if it says so. Raises BrowserError, InvalidInput."""
+        if self._url is not None:
+            await page.goto(self._start(), timeout_s=self._limit_s)
+
     async def where(self, page: PageHandle) -> PageFacts | None:
         """Return where the page is, or None if it cannot say: that is no fault of the step before."""
         try:

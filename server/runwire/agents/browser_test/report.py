@@ -22,7 +22,9 @@ class StepStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """One step: ``index`` from 1 of ``total``; ``artifact_id`` names its screenshot."""
+    """One step: ``index`` from 1 of ``total``; ``artifact_id`` names its screenshot; ``reading`` is what a model made
+    of its sentence: ``sentence``, ``model``, and whether it was ``recorded`` in an earlier run.
+    """
 
     index: int
     total: int
@@ -31,6 +33,7 @@ class StepReport:
     duration_ms: int = 0
     error: str | None = None
     artifact_id: str | None = None
+    reading: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -41,7 +44,8 @@ class StepReport:
     def line(self) -> str:
         """The line that people read."""
         error = f": {self.error}" if self.error else ""
-        return f"Step {self.index}/{self.total} {self.status} {self.text}{error}\n"
+        read = f" (read as: {self.reading['sentence']})" if self.reading else ""
+        return f"Step {self.index}/{self.total} {self.status} {self.text}{read}{error}\n"
 
     def as_json(self) -> dict[str, Any]:
         """Return the step as events and results hold it (protocol, section 4)."""
@@ -53,6 +57,7 @@ class StepReport:
             "duration_ms": self.duration_ms,
             "error": self.error,
             "artifact_id": self.artifact_id,
+            **({} if self.reading is None else {"reading": self.reading}),
         }
 
     def as_event(self) -> dict[str, Any]:

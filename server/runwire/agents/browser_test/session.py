@@ -8,13 +8,22 @@ from dataclasses import replace
 
 from runwire.agents.browser_test.downloads import DownloadKeeper
 from runwire.agents.browser_test.performer import PageFacts, Performer
+from runwire.agents.browser_test.reading import ReadStep, SentenceReader
 from runwire.agents.browser_test.report import MAX_ERROR, StepReport, StepStatus, TestReport
 from runwire.agents.browser_test.traversal import TraversalRecord
-from runwire.contracts.agent import RunContext
+from runwire.contracts.agent import AgentFailure, RunContext
 from runwire.contracts.artifacts import TRACE
 from runwire.contracts.browser import BrowserLease, PageHandle
-from runwire.errors import BrowserError, BrowserLost, InvalidInput, StorageUnavailable, TooLarge
-from runwire.protocol.steps.actions import Step
+from runwire.errors import (
+    BrowserError,
+    BrowserLost,
+    InvalidInput,
+    LimitExceeded,
+    ModelError,
+    StorageUnavailable,
+    TooLarge,
+)
+from runwire.protocol.steps.actions import Step, Unread
 from runwire.protocol.steps.testfile import BrowserTest
 from runwire.runs.state import Verdict
 
@@ -35,6 +44,7 @@ class TestSession:
         self._reports: list[StepReport] = []
         self._traversal = TraversalRecord(ctx, test)
         self._downloads: DownloadKeeper | None = None
+        self._reader = SentenceReader(ctx, test)
         self.started = False
         self.limit: asyncio.Timeout | None = None
         """The session's own time limit, which stands still while it waits for a person."""
@@ -125,7 +135,12 @@ class TestSession:
         started = time.monotonic()
         lost: BrowserLost | None = None
         try:
+            read = await self._read(page, step) if isinstance(step.action, Unread) else None
+            if read is not None:
+                step, report = read.step, replace(report, reading=read.as_json())
             await self._try(page, step)
+            if read is not None:
+                await self._reader.keep(read)
         except (BrowserError, InvalidInput) as error:
             lost = error if isinstance(error, BrowserLost) else None
             report = replace(report, status=StepStatus.FAILED, error=error.message[:MAX_ERROR])
@@ -138,6 +153,28 @@ class TestSession:
         if lost is not None:
             raise lost
         return report
+
+    async def _read(self, page: PageHandle, step: Step) -> ReadStep:
+        """Return what a sentence means that the grammar does not know: as in an earlier run, or as a model says.
+
+        Raises:
+            InvalidInput: nothing; BrowserError: the page cannot be looked at. AgentFailure: no model can be asked.
+        """
+        known = await self._reader.recall(step)
+        if known is not None:
+            return known
+        if step.index == 1:
+            await self._performer.open_start(page)
+        try:
+            return await self._reader.ask(page, step, self._performer.variables)
+        except (ModelError, LimitExceeded) as error:  # the test was not carried through: that is no verdict
+            raise AgentFailure(
+                error.message,
+                code=error.code,
+                retryable=error.retryable,
+                result=self.report.as_json(),
+                limit=error.details.get("limit"),
+            ) from error
 
     async def _try(self, page: PageHandle, step: Step) -> None:
         """Do the step, again up to ``retries`` times if it fails. Raises the last try's BrowserError."""

@@ -55,6 +55,7 @@ class TraversalRecord:
                 duration_ms=report.duration_ms,
                 error=None if report.error is None else masked(report.error, variables)[:MAX_ERROR],
                 artifact_id=report.artifact_id,
+                reading=report.reading,
                 page_url=None if where is None else masked(where.url, variables)[:MAX_PAGE_FACT],
                 page_title=None if where is None else masked(where.title, variables)[:MAX_PAGE_FACT],
             )

@@ -20,6 +20,7 @@ from runwire.engine.family import FAMILY_SERVICES
 from runwire.engine.isolation.messages import Answered, Asked, PipeBroken, told_error
 from runwire.engine.isolation.pipe import Pipe
 from runwire.errors import InternalError, InvalidInput, RunwireError
+from runwire.protocol.readings import Reading, SentenceKey
 from runwire.protocol.traversal import Traversal
 
 log = structlog.get_logger(__name__)
@@ -66,6 +67,8 @@ class WorkerCalls:
             "traversals.save": self._save_traversal,
             "files.find": self._find_file,
             "model.complete": self._complete,
+            "sentences.recall": self._recall_sentence,
+            "sentences.remember": self._remember_sentence,
             "ask": self._ask,
             "approve": self._approve,
             "inbox.take": self._take_message,
@@ -107,6 +110,12 @@ class WorkerCalls:
 
     async def _complete(self, *, request: bytes) -> Any:
         return await self._context.model.complete(msgspec.json.decode(request, type=ModelRequest))
+
+    async def _recall_sentence(self, *, key: Any) -> Any:
+        return await self._context.sentences.recall(msgspec.convert(key, SentenceKey))
+
+    async def _remember_sentence(self, *, key: Any, reading: Any) -> None:
+        await self._context.sentences.remember(msgspec.convert(key, SentenceKey), msgspec.convert(reading, Reading))
 
     async def _ask(self, *, message: str, schema: Any, timeout_s: float | None, key: str | None) -> Any:
         return await self._context.ask(message, schema=schema, timeout_s=timeout_s, key=key)

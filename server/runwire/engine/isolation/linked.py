@@ -16,6 +16,7 @@ from runwire.contracts.model import ModelAnswer, ModelRequest
 from runwire.contracts.steering import InboxMessage
 from runwire.engine.isolation.link import Link
 from runwire.errors import TooLarge
+from runwire.protocol.readings import Reading, SentenceKey
 from runwire.protocol.traversal import Traversal
 from runwire.runs.limits import RunLimits
 from runwire.threads import Doorbell, LoopReply, ReplyBox
@@ -65,6 +66,24 @@ class LinkedFiles:
         del owner_id  # the server knows whose link it is
         told, path = self._link.ask_blocking("files.find", file_id=file_id)
         return msgspec.convert(told, StoredFile), Path(path)
+
+
+class LinkedSentences:
+    """Implements ``contracts.sentences.SentenceStore`` for one run; the server keeps them."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def recall(self, owner_id: str, key: SentenceKey) -> Reading | None:
+        """Return what the sentence was read as, or None."""
+        del owner_id  # the server knows whose link it is
+        told = self._link.ask_blocking("sentences.recall", key=key)
+        return None if told is None else msgspec.convert(told, Reading)
+
+    def remember(self, owner_id: str, key: SentenceKey, reading: Reading) -> None:
+        """Keep a reading. Raises StorageUnavailable."""
+        del owner_id
+        self._link.ask_blocking("sentences.remember", key=key, reading=reading)
 
 
 class _Asking:

@@ -38,6 +38,7 @@ from runwire.engine.isolation.linked import (
     LinkedFiles,
     LinkedModel,
     LinkedQuestions,
+    LinkedSentences,
     LinkedTraversals,
 )
 from runwire.engine.isolation.messages import Ended, Job
@@ -163,7 +164,7 @@ def _assignment(parts: WorkerParts, link: Link, job: Job, emitter: UserWebSocket
     artifacts = LinkedArtifacts(link, parts.artifact_bytes)
     questions, family = LinkedQuestions(link), LinkedFamily(link)
     model = LinkedModel(link, job.no_model)
-    services = RunServices(artifacts, LinkedTraversals(link), LinkedFiles(link), browsers, model)
+    services = RunServices(artifacts, LinkedTraversals(link), LinkedFiles(link), browsers, model, LinkedSentences(link))
     return Assignment(
         claimed=claimed,
         stop=stop,

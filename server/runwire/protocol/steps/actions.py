@@ -230,6 +230,14 @@ class TakeScreenshot:
     name: str = "screenshot"
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A sentence that the grammar does not know, kept for a model to read; ``complaint`` says why it is unknown."""
+
+    sentence: str
+    complaint: str
+
+
 Action: TypeAlias = (
     Navigate
     | Travel
@@ -258,6 +266,7 @@ Action: TypeAlias = (
     | Remember
     | InFrame
     | TakeScreenshot
+    | Unread
 )
 """Everything that a step can do."""
 

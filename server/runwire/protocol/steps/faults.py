@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import yaml
 
-from runwire.errors import InvalidInput
+from runwire.errors import InvalidInput, UnknownSentence
 from runwire.protocol.steps.shape import MAX_STEPS
 from runwire.protocol.steps.testfile import as_object, parse_test, step_of
 
@@ -19,22 +19,29 @@ MAX_FAULTS = 50
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong, and where: ``step`` counts from 1, ``line`` (of the text, from 1) is there if it was a text."""
+    """What is wrong, and where: ``step`` counts from 1, ``line`` (of the text, from 1) is there if it was a text.
+
+    ``for_model``: it is a sentence that a model could read.
+    """
 
     message: str
     step: int | None = None
     line: int | None = None
+    for_model: bool = False
 
 
-def faults_of(source: object, whole: Callable[[object], object] = parse_test) -> tuple[Fault, ...]:
+def faults_of(
+    source: object, whole: Callable[[object], object] = parse_test, *, by_model: bool = False
+) -> tuple[Fault, ...]:
     """Return what is wrong with ``source`` (an object, or YAML or JSON text of one), in the order of the steps.
 
     Faults of sentences come first, all of them; without one ``whole`` reads the test and tells the first of the rest.
     Some hundred ms for the longest YAML. Raises nothing: what cannot be read at all is a fault too.
+    ``by_model``: a model reads the sentences that the step language does not know.
     """
     try:
         steps = as_object(source).get("steps")
-        found = _of_sentences(steps) if isinstance(steps, list) and len(steps) <= MAX_STEPS else []
+        found = _of_sentences(steps, by_model) if isinstance(steps, list) and len(steps) <= MAX_STEPS else []
         if not found:
             whole(source)
     except InvalidInput as error:
@@ -45,11 +52,14 @@ def faults_of(source: object, whole: Callable[[object], object] = parse_test) ->
     return tuple(_fault(error, lines) for error in found[:MAX_FAULTS])
 
 
-def _of_sentences(steps: list[object]) -> list[InvalidInput]:
+def _of_sentences(steps: list[object], by_model: bool) -> list[InvalidInput]:
     found: list[InvalidInput] = []
     for index, sentence in enumerate(steps, start=1):
         try:
             step_of(index, sentence)
+        except UnknownSentence as error:
+            if not by_model:
+                found.append(error)
         except InvalidInput as error:
             found.append(error)
     return found
@@ -59,7 +69,7 @@ def _fault(error: InvalidInput, lines: Sequence[int]) -> Fault:
     step, line = error.details.get("step"), error.details.get("line")
     if line is None and step is not None and step <= len(lines):
         line = lines[step - 1]
-    return Fault(message=error.message, step=step, line=line)
+    return Fault(message=error.message, step=step, line=line, for_model=isinstance(error, UnknownSentence))
 
 
 def _lines_of_steps(text: str) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from difflib import get_close_matches
 
-from runwire.errors import InvalidInput
+from runwire.errors import InvalidInput, UnknownSentence
 from runwire.protocol.steps.actions import (
     Action,
     Click,
@@ -46,12 +46,13 @@ def parse_step(index: int, sentence: str) -> Step:
     """Return the step that the ``sentence`` at place ``index`` (from 1) means.
 
     Raises:
-        InvalidInput: no form fits; the message starts with ``step INDEX:`` and says what is missing or known.
+        UnknownSentence: no form fits; the message starts with ``step INDEX:`` and says what is missing or known.
+        InvalidInput: it is no sentence: empty, too long, a quote that is not closed.
     """
     try:
         return Step(index, sentence, _parse(sentence))
     except InvalidInput as error:
-        raise InvalidInput(f"step {index}: {error.message}", step=index, text=sentence[:MAX_SENTENCE]) from error
+        raise type(error)(f"step {index}: {error.message}", step=index, text=sentence[:MAX_SENTENCE]) from error
 
 
 def _parse(sentence: str) -> Action:
@@ -60,9 +61,10 @@ def _parse(sentence: str) -> Action:
     tokens = tokenize(sentence)
     if not tokens:
         raise InvalidInput("the sentence is empty")
-    if [token.keyword for token in tokens[:2]] == ["in", "frame"]:
-        return _in_frame(tokens[2:])
-    return _match(tokens)
+    try:
+        return _in_frame(tokens[2:]) if [token.keyword for token in tokens[:2]] == ["in", "frame"] else _match(tokens)
+    except InvalidInput as error:
+        raise UnknownSentence(error.message) from error
 
 
 def _in_frame(tokens: tuple[Token, ...]) -> Action:

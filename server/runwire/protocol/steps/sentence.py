@@ -98,4 +98,5 @@ _WRITERS: dict[type[do.Action], Callable[[Any], str]] = {
     do.Remember: lambda a: f"Remember text of {_target(a.target)} as {a.name}",
     do.InFrame: lambda a: f"In frame {quoted(a.frame)}: {sentence_of(a.action)}",
     do.TakeScreenshot: lambda a: f"Take screenshot as {quoted(a.name)}",
+    do.Unread: lambda a: a.sentence,
 }

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast, get_args
 
 import yaml
 
-from runwire.errors import InvalidInput
+from runwire.errors import InvalidInput, UnknownSentence
 from runwire.protocol.browser_options import BrowserOptions, parse_options
-from runwire.protocol.steps.actions import Action, InFrame, Step, Upload
+from runwire.protocol.readings import SentenceKey
+from runwire.protocol.steps.actions import Action, InFrame, Step, Unread, Upload
 from runwire.protocol.steps.grammar import parse_step
 from runwire.protocol.steps.phrases import VARIABLE_NAME
 from runwire.protocol.steps.shape import INPUT_SCHEMA, MAX_RETRIES, MAX_ROWS, MAX_STEPS, MAX_TEXT
@@ -47,6 +49,7 @@ class BrowserTest:
     data: tuple[Mapping[str, str], ...] = ()
     keep_logs: KeepLogs = "on_failure"
     browser: BrowserOptions = field(default_factory=BrowserOptions)
+    files: Mapping[str, str] = field(default_factory=dict)
     task: TaskReference | None = None
 
     @property
@@ -59,7 +62,36 @@ def parse_test(source: object) -> BrowserTest:
     """Return the test that ``source`` (an object, or YAML or JSON text of one) describes.
 
     Raises:
-        InvalidInput: with the place and the reason, such as ``step 3: no target given``.
+        InvalidInput: with the place and the reason, such as ``step 3: no target given``. UnknownSentence: the grammar
+            does not know some of its sentences, and that is all that is wrong with it.
+    """
+    test = parse_loosely(source)
+    if unread := unread_sentences(test):
+        first = next(step for step in test.steps if step.index in unread)
+        complaint = first.action.complaint if isinstance(first.action, Unread) else ""
+        error = UnknownSentence(complaint, step=first.index, text=first.text)
+        error.sentences = tuple(unread.values())
+        raise error
+    return test
+
+
+def unread_sentences(test: BrowserTest) -> dict[int, SentenceKey]:
+    """Return the sentences of a test that only a model could read, by the places of their steps."""
+    scope = f"task {test.task.id}" if test.task is not None else f"test {test.name}\n{test.url or ''}"
+    seen: Counter[str] = Counter()
+    found: dict[int, SentenceKey] = {}
+    for step in test.steps:
+        if isinstance(step.action, Unread):
+            seen[step.text] += 1
+            found[step.index] = SentenceKey(scope, step.text, seen[step.text])
+    return found
+
+
+def parse_loosely(source: object) -> BrowserTest:
+    """The same for who can have a model read the sentences that the grammar does not know: they stay ``Unread``.
+
+    Raises:
+        InvalidInput: anything else is wrong.
     """
     data = as_object(source)
     unknown = sorted(str(key) for key in data if key not in INPUT_SCHEMA["properties"])
@@ -67,7 +99,8 @@ def parse_test(source: object) -> BrowserTest:
         known = ", ".join(INPUT_SCHEMA["properties"])
         raise InvalidInput(f"unknown key {unknown[0]!r} in the test; known are {known}")
     variables, rows = parse_values(data.get("variables"), "variables"), _rows(data.get("data"))
-    steps = _with_files(_steps(data.get("steps")), parse_values(data.get("files"), "files", names=False))
+    files = parse_values(data.get("files"), "files", names=False)
+    steps = _with_files(_steps(data.get("steps")), files)
     given = frozenset(variables).union(*rows[:1])
     check_references(steps, given)
     url = _text(data, "url", 2_000)
@@ -83,6 +116,7 @@ def parse_test(source: object) -> BrowserTest:
         retries=_retries(data.get("retries", 0)),
         variables=variables,
         data=rows,
+        files=files,
         keep_logs=_keep_logs(data.get("keep_logs", "on_failure")),
         browser=parse_options({} if data.get("browser") is None else data["browser"]),
         task=_task(data.get("task")),
@@ -162,11 +196,21 @@ def _steps(value: object) -> tuple[Step, ...]:
         raise InvalidInput("steps: a list of at least one sentence is needed")
     if len(value) > MAX_STEPS:
         raise InvalidInput(f"steps: {len(value)} steps, the limit is {MAX_STEPS}")
-    return tuple(step_of(index, item) for index, item in enumerate(value, start=1))
+    return tuple(_step_or_unread(index, item) for index, item in enumerate(value, start=1))
+
+
+def _step_or_unread(index: int, item: object) -> Step:
+    try:
+        return step_of(index, item)
+    except UnknownSentence as error:
+        sentence = _sentence(index, item)
+        return Step(index, sentence, Unread(sentence, error.message))
 
 
 def step_of(index: int, item: object) -> Step:
-    """Return the step that an item of ``steps`` at place ``index`` (from 1) means. Raises InvalidInput."""
+    """Return the step that an item of ``steps`` at place ``index`` (from 1) means. Raises InvalidInput,
+    UnknownSentence.
+    """
     return parse_step(index, _sentence(index, item))
 
 

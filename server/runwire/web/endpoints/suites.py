@@ -16,7 +16,7 @@ from runwire.contracts.test_runs import SuiteMember, SuiteRun
 from runwire.ids import new_id
 from runwire.protocol.codec import decode_body
 from runwire.protocol.commands import convert
-from runwire.protocol.saved_tests import ChangeSuite, Execute, RunSuite, SaveSuite, Suite, checked_suite
+from runwire.protocol.saved_tests import ChangeSuite, Execute, RunSuite, SaveSuite, Suite
 from runwire.reports.html import POLICY, html_page
 from runwire.reports.junit import junit_xml
 from runwire.reports.report import Report
@@ -35,7 +35,7 @@ async def create_suite(request: Request) -> Response:
     """Save a suite: 201. What it refers to is looked up when it runs."""
     body = convert(decode_body(await request.body()), SaveSuite)
     suite_id = new_id() if body.id is UNSET else body.id
-    saved, draft = get_services(request).tests.saved, await _draft(suite_id, body)
+    saved, draft = get_services(request).tests.saved, await _draft(request, suite_id, body)
     return json_response(_view((await saved.create([draft], current_user(request)))[0]), status=201)
 
 
@@ -55,7 +55,7 @@ async def change_suite(request: Request) -> Response:
     """Save a suite's next version."""
     body = convert(decode_body(await request.body()), ChangeSuite)
     expected = None if body.expected_version is UNSET else body.expected_version
-    saved, draft = get_services(request).tests.saved, await _draft(request.path_params["suite_id"], body)
+    saved, draft = get_services(request).tests.saved, await _draft(request, request.path_params["suite_id"], body)
     return json_response(_view(await saved.replace(draft, current_user(request), expected)))
 
 
@@ -151,8 +151,8 @@ def _as_junit(report: Report, name: str) -> Response:
     return Response(junit_xml(report), media_type="application/xml", headers=headers)
 
 
-async def _draft(suite_id: str, suite: Suite) -> Draft:
-    await asyncio.to_thread(checked_suite, suite)
+async def _draft(request: Request, suite_id: str, suite: Suite) -> Draft:
+    await asyncio.to_thread(get_services(request).tests.checked_suite, suite)
     body = Suite(name=suite.name, tests=suite.tests, configurations=suite.configurations)
     return Draft(Kind.SUITE, suite_id, suite.name, msgspec.json.encode(body))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -44,7 +45,8 @@ async def create_task(request: Request) -> Response:
 async def check_task(request: Request) -> Response:
     """Tell everything that is wrong with a test, without saving it: 200, also for one that could not be saved."""
     body = convert(decode_body(await request.body()), CheckTask)
-    return json_response(await asyncio.to_thread(check_test, body.test))
+    by_model = get_services(request).model.unavailable_reason() is None
+    return json_response(await asyncio.to_thread(partial(check_test, body.test, by_model=by_model)))
 
 
 async def list_tasks(request: Request) -> Response:
