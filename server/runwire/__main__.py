@@ -21,6 +21,7 @@ COMMANDS = {
     "tests": "tests",
     "browser-configs": "browser_configs",
     "suite": "suite",
+    "artifacts": "artifacts",
     "replay": "replay",
     "top": "top",
     "queue": "queue_desk",

@@ -1,4 +1,4 @@
-"""Reports that a command writes to files. Floor 8."""
+"""Reports and archives that a command writes to files. Floor 8."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def add_reports(parser: argparse.ArgumentParser) -> None:
 async def write_reports(arguments: argparse.Namespace, report: Callable[[Format], AsyncGenerator[bytes, None]]) -> None:
     """Write what the flags ask for; ``report`` gives the pieces of one. Raises ConfigurationError."""
     if arguments.junit is not None:
-        await _write(arguments.junit, report("xml"))
+        await write_pieces(arguments.junit, report("xml"))
     if arguments.html is not None:
-        await _write(arguments.html, report("html"))
+        await write_pieces(arguments.html, report("html"))
 
 
-async def _write(path: Path, pieces: AsyncGenerator[bytes, None]) -> None:
-    """Write a report; what is there before stays until the new one is whole. Raises ConfigurationError."""
+async def write_pieces(path: Path, pieces: AsyncGenerator[bytes, None]) -> None:
+    """Write a file as its pieces come; what is there before stays until it is whole. Raises ConfigurationError."""
     temporary = path.with_name(path.name + ".part")
     try:
         with temporary.open("wb") as file:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from runwire_client import errors
 from runwire_client.address import new_run_id
+from runwire_client.artifacts import Artifact
 from runwire_client.blocking import Runwire
 from runwire_client.browser_tests import BrowserConfig, SavedTest, TestRun, TestStep
 from runwire_client.client import AsyncRunwire
@@ -43,6 +44,7 @@ from runwire_client.webhooks import Delivery, Webhook
 __all__ = [
     "Agent",
     "AgentLoad",
+    "Artifact",
     "AsyncRunwire",
     "BrowserConfig",
     "CancelledRuns",

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
 
 from runwire_client.blocking_parts import (
+    BlockingArtifacts,
     BlockingConversations,
     BlockingFiles,
     BlockingOperator,
@@ -166,6 +167,11 @@ class Runwire:
     def conversations(self) -> BlockingConversations:
         """The user's conversations."""
         return BlockingConversations(self._async.conversations, self._wait, self._each)
+
+    @property
+    def artifacts(self) -> BlockingArtifacts:
+        """What the user's runs have stored."""
+        return BlockingArtifacts(self._async.artifacts, self._wait, self._each)
 
     @property
     def files(self) -> BlockingFiles:

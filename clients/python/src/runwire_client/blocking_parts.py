@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final, Protocol, TypeVar
 
+from runwire_client.artifacts import Artifact, Artifacts
 from runwire_client.conversations import Conversation, Conversations, ExportFormat
 from runwire_client.files import Files, StoredFile
 from runwire_client.queueing import CancelledRuns, Operator
@@ -88,6 +89,27 @@ class BlockingFiles:
     def delete(self, file_id: str) -> None:
         """Remove a file."""
         self._wait(self._parts.delete(file_id))
+
+
+class BlockingArtifacts:
+    """What the user's runs have stored, as AsyncRunwire.artifacts."""
+
+    def __init__(self, parts: Artifacts, wait: Wait, each: Each) -> None:
+        self._parts = parts
+        self._wait = wait
+        self._each = each
+
+    def list(self, run_id: str) -> Sequence[Artifact]:
+        """Return a run's artifacts in the order of their making."""
+        return self._wait(self._parts.list(run_id))
+
+    def download(self, run_id: str, artifact_id: str) -> Iterator[bytes]:
+        """Yield the pieces of an artifact."""
+        return self._each(self._parts.download(run_id, artifact_id))
+
+    def archive(self, run_id: str) -> Iterator[bytes]:
+        """Yield the pieces of a ZIP archive of all of them."""
+        return self._each(self._parts.archive(run_id))
 
 
 class BlockingWebhooks:

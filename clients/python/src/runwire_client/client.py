@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, Self
 
 from runwire_client.address import DEFAULT_URL, URL_VARIABLE, Address, checked_run_id
 from runwire_client.address import new_run_id as fresh_run_id
+from runwire_client.artifacts import Artifacts
 from runwire_client.browser_tests import BrowserConfigs, Tests
 from runwire_client.conversations import Conversations
 from runwire_client.credentials import Credentials, TokenSource
@@ -89,6 +90,8 @@ class AsyncRunwire:
         """The user's conversations."""
         self.files: Final = Files(self._http)
         """The user's files."""
+        self.artifacts: Final = Artifacts(self._http)
+        """What the user's runs have stored."""
         self.schedules: Final = Schedules(self._http)
         """Runs that start again and again."""
         self.shares: Final = Shares(self._http, address)
