@@ -70,11 +70,45 @@ def test_an_unknown_run_and_a_refused_start_are_said_clearly(watched: Watched, s
 def test_f5_the_place_in_the_queue_is_shown(watched: Watched, server: PageServer) -> None:
     busy = [server.start("scripted", {"steps": [{"sleep_s": 20}]}) for _ in range(5)]
     waiting = server.start("echo", "at last")
+    behind = server.start("echo", "later still")
     page = open_run(watched, server, waiting)
-    expect(page.locator(".chip")).to_have_text(re.compile(r"^1st of 1"))
+    expect(page.locator(".chip")).to_have_text(re.compile(r"^1st of 2"))
+    expect(page).to_have_title(re.compile(r"^1st of 2.* · at last · Runwire$"))
+    expect(page.locator(".run-link", has_text="at last")).to_contain_text("1st of 2")
+    expect(page.locator(".run-link", has_text="later still")).to_contain_text("2nd of 2")
     for run_id in busy:
         server.call("POST", f"/v1/runs/{run_id}/cancel")
     expect(page.locator(".chip")).to_have_text("Done")
+    expect(page.locator(".run-link", has_text="later still")).not_to_contain_text("of")
+    expect(page.locator(".run-link", has_text="later still").get_by_role("img", name="Done")).to_be_visible()
+    assert server.wait_ended(behind)["status"] == "SUCCEEDED"
+
+
+def test_escape_takes_a_waiting_run_out_of_the_queue(watched: Watched, server: PageServer) -> None:
+    busy = [server.start("scripted", {"steps": [{"sleep_s": 20}]}) for _ in range(5)]
+    waiting = server.start("echo", "never to be said")
+    page = open_run(watched, server, waiting)
+    expect(page.locator(".chip")).to_have_text(re.compile(r"^1st of 1"))
+    page.keyboard.press("Escape")
+    expect(page.locator(".chip")).to_have_text("Cancelled")
+    assert "RUNNING" not in [entry["data"].get("status") for entry in server.log(waiting)]
+    for run_id in busy:
+        server.call("POST", f"/v1/runs/{run_id}/cancel")
+        server.wait_ended(run_id)
+
+
+def test_stopping_is_said_until_the_work_has_stopped(watched: Watched, server: PageServer) -> None:
+    run_id = server.start("scripted", {"steps": [{"text": "begun"}, {"hang": "sync"}]})
+    page = open_run(watched, server, run_id)
+    expect(page.locator(".rows")).to_contain_text("begun")
+    page.keyboard.press("Escape")
+    expect(page.locator(".chip")).to_have_text("Stopping…")
+    page.wait_for_timeout(1_000)
+    expect(page.locator(".chip")).to_have_text("Stopping…")
+    expect(page.get_by_role("button", name="Stop")).to_be_disabled()
+    assert server.call("GET", f"/v1/runs/{run_id}")["cancel_requested"] is True
+    assert server.wait_ended(run_id, 14)["status"] in ("CANCELLED", "FAILED")
+    expect(page.locator(".chip")).not_to_have_text("Stopping…")
 
 
 def test_f5_what_holds_a_run_back_is_shown(watched: Watched, server: PageServer) -> None:

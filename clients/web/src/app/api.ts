@@ -4,7 +4,7 @@
  * Errors of the server come as problem documents (RFC 9457) and leave here as ApiError; "no valid session" is status 401.
  */
 
-import type { Entry, RunFault, RunStatus, Verdict } from "../core/protocol";
+import type { Entry, QueueFrame, RunFault, RunStatus, Verdict } from "../core/protocol";
 import type { Ticket } from "../core/connection";
 
 /** Below which path runs are read: all of one's own, or what a share link shows. */
@@ -89,6 +89,8 @@ export interface QueueView {
   /** What operators hold back; `agent` null means everything. */
   readonly paused: readonly { readonly agent: string | null; readonly by: string }[];
   readonly users: readonly { readonly user: string; readonly queued: number; readonly running: number }[];
+  /** The own runs that wait. */
+  readonly data: readonly QueueFrame[];
 }
 
 export class ApiError extends Error {

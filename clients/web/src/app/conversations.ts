@@ -6,11 +6,13 @@
 
 import { batch, signal } from "@preact/signals";
 import { systemClock, type Cancel } from "../core/clock";
-import type { RunStatus } from "../core/protocol";
+import { isTerminal, type QueueFrame, type RunStatus } from "../core/protocol";
 import * as api from "./api";
 
 /** Conversations in the side list. */
 const LISTED = 50;
+/** Time between two looks at listed runs that have not ended, milliseconds. */
+const LOOK_EVERY_MS = 3_000;
 /** Pause in typing after which a search begins, milliseconds. */
 const SEARCH_AFTER_MS = 180;
 
@@ -18,6 +20,9 @@ export const conversations = signal<readonly api.Conversation[]>([]);
 export const searchText = signal("");
 /** Why the list could not be read; "" while it could. */
 export const listProblem = signal("");
+
+/** The places in the queue of those listed conversations whose last run waits, by run. */
+export const places = signal<ReadonlyMap<string, QueueFrame>>(new Map());
 
 let cancelSearch: Cancel = () => undefined;
 let newest = 0;
@@ -34,6 +39,24 @@ export async function refreshConversations(): Promise<void> {
     });
   } catch (error) {
     if (mine === newest) listProblem.value = `The list could not be read. ${api.describe(error)}`;
+  }
+}
+
+/** Keep up with listed runs that have not ended, also those that are not open. Called once. */
+export function watchList(): void {
+  setInterval(() => {
+    const isLive = conversations.value.some(({ last_run: last }) => last && !isTerminal(last.status));
+    if (isLive && document.visibilityState === "visible") void refreshConversations().then(refreshPlaces);
+  }, LOOK_EVERY_MS);
+}
+
+async function refreshPlaces(): Promise<void> {
+  const isWaiting = conversations.value.some(({ last_run: last }) => last?.status === "QUEUED");
+  try {
+    const waiting = isWaiting ? (await api.queueView()).data : [];
+    places.value = new Map(waiting.map((place) => [place.run_id, place]));
+  } catch (error) {
+    listProblem.value = `The queue could not be read. ${api.describe(error)}`;
   }
 }
 

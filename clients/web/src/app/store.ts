@@ -15,7 +15,7 @@ import { isTerminal, type RetryCommand, type StartCommand } from "../core/protoc
 import { CommandError, RunClient } from "../core/run-client";
 import * as api from "./api";
 import { go, readAddress, route, runHref, takeLoginCode, watchAddress, type Route } from "./router";
-import { conversations, noteStatus, refreshConversations } from "./conversations";
+import { conversations, noteStatus, refreshConversations, watchList } from "./conversations";
 import { keepTurn } from "./earlier";
 import { tell } from "./notices";
 import { RunSession } from "./run-session";
@@ -98,6 +98,7 @@ export async function begin(): Promise<void> {
     if (document.visibilityState === "visible") now.value = Date.now();
   }, 1_000);
   if (arrival) return beginVisit();
+  watchList();
   const code = takeLoginCode();
   await (code === null ? enter("") : enterWith({ code }));
 }

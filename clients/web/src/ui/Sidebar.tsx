@@ -2,8 +2,8 @@
 
 import { useComputed, useSignal } from "@preact/signals";
 import icon from "../assets/favicon.svg";
-import { ago } from "../core/format";
-import { conversations, deleteConversation, listProblem, refreshConversations, renameConversation, searchConversations, searchText } from "../app/conversations";
+import { ago, queuePlace } from "../core/format";
+import { conversations, deleteConversation, listProblem, places, refreshConversations, renameConversation, searchConversations, searchText } from "../app/conversations";
 import { describe, exportHref, type Conversation } from "../app/api";
 import { TEST_AGENT } from "../core/agent-input";
 import { notices, switchNotices } from "../app/notices";
@@ -50,12 +50,14 @@ export function Sidebar() {
 function Row({ conversation }: { conversation: Conversation }) {
   const { id, title, last_run: last, runs, active_ms, snippet } = conversation;
   const current = open.value?.record.value?.thread_id === id;
+  const isOpen = last !== null && open.value?.runId === last.run_id;
+  const place = last?.status === "QUEUED" ? ((isOpen ? open.value?.queue.value : null) ?? places.value.get(last.run_id)) : undefined;
   return (
     <div class={current ? "conversation current" : "conversation"}>
       <a class="run-link" href={last ? runHref(last.run_id) : "#/"} aria-current={current ? "page" : undefined} onClick={() => (navShown.value = false)}>
         {last ? <StatusDot status={last.status} /> : <span class="dot off" />}
         <span class="run-name">{title || last?.agent || "Empty"}</span>
-        <small>{[last?.agent, runs > 1 ? `${runs} runs` : "", ago(active_ms, now.value)].filter(Boolean).join(" · ")}</small>
+        <small>{[place && queuePlace(place), last?.agent, runs > 1 ? `${runs} runs` : "", ago(active_ms, now.value)].filter(Boolean).join(" · ")}</small>
         {snippet && <small class="snippet">{snippet}</small>}
       </a>
       {current && <Tools conversation={conversation} />}
