@@ -23,10 +23,13 @@ async def test_e3_three_lost_runs_in_a_row_make_a_browser_suspect() -> None:
 
 async def test_e3_only_three_in_a_row_make_it_suspect() -> None:
     async with pool_on(ScriptedBrowser(), parked_pages=0) as pool:
-        for fault in (True, True, False, True, True):
+        seen = []
+        for fault in (True, True, False, True, True, True):
             await pool.release(await pool.acquire(PLAIN), fault=fault)
+            seen += [shell.health for shell in pool.statistics().browsers]  # before a probe says that it is well
             await turns()
-        assert [(shell.health, shell.errors) for shell in pool.statistics().browsers] == [("healthy", 4)]
+        assert seen == ["healthy"] * 5 + ["suspect"]
+        assert [(shell.health, shell.errors) for shell in pool.statistics().browsers] == [("healthy", 5)]
 
 
 async def test_e3_reasons_reuse_and_close_times_are_told() -> None:
