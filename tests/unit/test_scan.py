@@ -37,10 +37,33 @@ def test_a_scan_that_could_not_be_carried_out_is_refused_by_name(change: dict[st
         parse_scan({**GOOD, **change})
 
 
+NAMED = {"type": "object", "properties": {"name": {"type": "string"}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"by_model": {}}, "schema"),
+        ({"by_model": {"schema": {"type": "array"}}}, "must be of the type object"),
+        ({"by_model": {"schema": {"type": "nonsense", "properties": {}}}}, "nonsense"),
+        ({"by_model": {"schema": NAMED, "link": "href"}}, "'href', which is no property"),
+        ({"by_model": {"schema": NAMED, "detail_schema": NAMED}}, "needs link"),
+        ({"by_model": {"schema": NAMED, "link": "name", "detail_schema": NAMED}}, "'name' stands in schema and in"),
+        ({"by_model": {"schema": NAMED}, "item": "li", "fields": {"a": "b"}}, "in place of item"),
+        ({"by_model": {"schema": NAMED}, "follow": "a@href"}, "in place of item"),
+        ({"by_model": {"schema": NAMED}, "judge": {"required": ["nme"]}}, "'nme', which is no field; there are: name"),
+        ({}, "give item and fields"),
+    ],
+)
+def test_a_scan_by_a_model_that_could_not_be_carried_out_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        parse_scan({"url": "/a", **change})
+
+
 def test_the_schema_names_every_member() -> None:
     schema = ScanAgent.input_schema
-    assert schema["required"] == ["url", "item", "fields"]
-    assert {"follow", "detail", "judge", "limit", "parallel"} <= set(schema["properties"])
+    assert schema["required"] == ["url"]
+    assert {"item", "fields", "by_model", "follow", "detail", "judge", "limit", "parallel"} <= set(schema["properties"])
 
 
 def test_each_rule_says_which_items_break_it() -> None:

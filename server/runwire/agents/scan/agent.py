@@ -9,17 +9,20 @@ from runwire.agents.scan.request import input_schema, parse_scan
 from runwire.agents.scan.session import ScanSession
 from runwire.contracts.agent import AgentFailure, AgentResult, RunContext
 from runwire.contracts.browser import BrowserConfig
-from runwire.errors import BrowserError, BrowserLost
+from runwire.errors import BrowserError, BrowserLost, LimitExceeded, ModelError
 
 
 class ScanAgent:
     """Reads the items of a listing and of their own pages, tells each as it is found, and judges the site.
 
     Pages that fail and limits that pass are results: the run ends SUCCEEDED with its verdict. It is FAILED when there
-    is no browser (``startup_failed``) or the browser was lost (``browser_lost``, with what was found).
+    is no browser (``startup_failed``), the browser was lost (``browser_lost``) or a model that is to read the pages
+    cannot be asked (its own codes, ``limit_exceeded``), with what was found.
     """
 
-    description: ClassVar[str] = "Reads the items of a listing and their pages by CSS selectors, and judges the site."
+    description: ClassVar[str] = (
+        "Reads a listing and its items' pages, by selectors or by a model, and judges the site."
+    )
     input_schema: ClassVar[dict[str, Any]] = input_schema()
     needs_browser: ClassVar[bool] = True
 
@@ -49,6 +52,11 @@ class ScanAgent:
         except BrowserLost as error:
             result = None if session is None else session.result()
             raise AgentFailure(error.message, code="browser_lost", retryable=True, result=result) from error
+        except (ModelError, LimitExceeded) as error:
+            found, limit_name = None if session is None else session.result(), error.details.get("limit")
+            raise AgentFailure(
+                error.message, code=error.code, retryable=error.retryable, result=found, limit=limit_name
+            ) from error
         except BrowserError as error:  # a page's own errors are its results; this one is the browser's
             raise AgentFailure(error.message, code="startup_failed") from error
         await session.finish(late=limit.expired())

@@ -21,7 +21,7 @@ class Item:
     """One item: ``index`` from 1 in the listing's order; ``error`` says why its own page could not be read."""
 
     index: int
-    fields: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
     url: str | None = None
     error: str | None = None
     done: bool = False
@@ -51,14 +51,14 @@ def judged(judge: Judge, items: list[Item]) -> Iterator[Finding]:
     failed = [item for item in items if item.error]
     yield Finding("max_failed", len(failed) <= judge.max_failed, _named(failed, "pages failed"))
     for name in judge.required:
-        without = [item for item in items if not item.fields.get(name)]
+        without = [item for item in items if item.fields.get(name) in (None, "", [], {})]
         yield Finding(f"required {name}", not without, _named(without, f"items have no {name}"))
     for name, span in judge.numbers.items():
-        wrong = [item for item in items if not _within(item.fields.get(name, ""), span)]
+        wrong = [item for item in items if not _within(str(item.fields.get(name, "")), span)]
         yield Finding(f"number {name}", not wrong, _named(wrong, f"items have a {name} that is none or out of bounds"))
     for name in judge.unique:
-        counts = Counter(item.fields.get(name) for item in items)
-        same = [item for item in items if counts[item.fields.get(name)] > 1]
+        counts = Counter(str(item.fields.get(name)) for item in items)
+        same = [item for item in items if counts[str(item.fields.get(name))] > 1]
         yield Finding(f"unique {name}", not same, _named(same, f"items share their {name}"))
 
 

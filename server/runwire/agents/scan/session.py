@@ -11,11 +11,23 @@ from collections import deque
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from runwire.agents.scan.by_model import ModelReader
 from runwire.agents.scan.findings import Finding, Item, judged
 from runwire.agents.scan.request import ScanRequest
 from runwire.contracts.agent import RunContext
 from runwire.contracts.browser import BrowserLease, Extraction, PageHandle
-from runwire.errors import BrowserError, BrowserLost, StorageUnavailable, TooLarge
+from runwire.errors import (
+    BrowserError,
+    BrowserLost,
+    InvalidInput,
+    LimitExceeded,
+    ModelError,
+    ModelNonsense,
+    ModelRefused,
+    ModelUnavailable,
+    StorageUnavailable,
+    TooLarge,
+)
 from runwire.runs.state import Verdict
 
 RESULT_BYTES = 32_768
@@ -36,6 +48,7 @@ class ScanSession:
         self._items: list[Item] = []
         self._findings: list[Finding] = []
         self._told = 0
+        self._reader = None if request.by_model is None else ModelReader(ctx, request.by_model)
 
     async def run(self, lease: BrowserLease) -> None:
         """Read the listing, then the items' pages.
@@ -47,12 +60,12 @@ class ScanSession:
             self._items = await self._listing(lease)
         except BrowserLost:
             raise
-        except BrowserError as error:
+        except (BrowserError, ModelNonsense) as error:
             self._findings.append(Finding("listing", passed=False, detail=error.message[:MAX_ERROR]))
             await self._ctx.text(f"The listing could not be read: {error.message[:MAX_ERROR]}\n")
             return
         await self._ctx.text(f"{self._title}: {len(self._items)} items\n")
-        if self._request.follow is None:
+        if not self._request.follows:
             for item in self._items:
                 await self._tell(item)
             return
@@ -68,6 +81,8 @@ class ScanSession:
             await asyncio.gather(*workers, return_exceptions=True)
 
     async def _listing(self, lease: BrowserLease) -> list[Item]:
+        if self._reader is not None:
+            return await self._listing_by_model(lease, self._reader)
         request = self._request
         fields = {**request.fields, **({} if request.follow is None else {_LINK: request.follow})}
         limit_s = request.page_timeout_s
@@ -82,24 +97,36 @@ class ScanSession:
             items.append(Item(index, row, urljoin(here, link) if link else None))
         return items
 
+    async def _listing_by_model(self, lease: BrowserLease, reader: ModelReader) -> list[Item]:
+        limit_s = self._request.page_timeout_s
+        async with lease.page() as page:
+            await _open(page, self._absolute(self._request.url), limit_s)
+            self._title = await page.title()
+            found = await reader.items(page, self._request.limit, limit_s)
+        return [Item(index, one.fields, one.link, one.error) for index, one in enumerate(found, start=1)]
+
     async def _work(self, lease: BrowserLease, waiting: deque[Item]) -> None:
         while waiting:
             item = waiting.popleft()
             try:
                 await self._detail(lease, item)
-            except BrowserLost:
-                raise
-            except BrowserError as error:
+            except (BrowserLost, LimitExceeded, ModelUnavailable, ModelRefused):
+                raise  # no other item would fare better
+            except (BrowserError, ModelError, InvalidInput) as error:
                 item.error = error.message[:MAX_ERROR]
             await self._tell(item)
 
     async def _detail(self, lease: BrowserLease, item: Item) -> None:
+        if item.error is not None:  # the listing's own; there is no way on
+            return
         if item.url is None:
             raise BrowserError("the item has no link to a page of its own")
         limit_s = self._request.page_timeout_s
         async with lease.page() as page:
             await _open(page, item.url, limit_s)
-            if self._request.detail:
+            if self._reader is not None:
+                item.fields |= await self._reader.detail(page, limit_s)
+            elif self._request.detail:
                 rows = await page.extract(Extraction("", self._request.detail), timeout_s=limit_s)
                 item.fields |= rows[0] if rows else {}
 
@@ -107,7 +134,7 @@ class ScanSession:
         item.done = True
         self._told += 1
         await self._ctx.emit({"type": "CUSTOM", "name": "runwire.item", "value": item.as_json()})
-        await self._ctx.progress(self._told, len(self._items), next(iter(item.fields.values()), "")[:80])
+        await self._ctx.progress(self._told, len(self._items), str(next(iter(item.fields.values()), ""))[:80])
 
     def _absolute(self, url: str) -> str:
         if urlsplit(url).scheme:
