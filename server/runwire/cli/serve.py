@@ -80,7 +80,7 @@ def collect_seldom() -> None:
     full one walks the 80,000 objects that the imports made.
     """
     gc.freeze()
-    gc.set_threshold(5_000, 20, 50)
+    gc.set_threshold(2_000, 10, 10)  # seldom enough; cycles that nobody collects would look like a leak
     gc.enable()
 
 
