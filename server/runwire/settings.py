@@ -111,7 +111,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     user_file_bytes: Annotated[Bytes, Meta(description="sum of one user's stored files, bytes")] = 1024 * 1024 * 1024
     upload_timeout_s: Annotated[Seconds, Meta(description="time that a file has to come whole, seconds")] = 600.0
     file_unused_s: Annotated[
-        Seconds, Meta(description="age from which a file that no run uses is removed, seconds")
+        Seconds, Meta(description="age from which a file that no run and no schedule uses is removed, seconds")
     ] = 604_800.0
 
     share_links: Annotated[

@@ -57,6 +57,25 @@ async def test_what_has_expired_goes_without_a_command(make_server: MakeServer) 
     assert list(server.data.glob("traversals/*")) == []
 
 
+async def test_a_file_that_a_schedule_will_use_is_kept(make_server: MakeServer) -> None:
+    first = make_server()
+    scheduled, unused = await _put(first, "scheduled"), await _put(first, "unused")
+    run = {"agent": "echo", "input": {"text": "a", "file": {"file_id": scheduled}}}
+    async with first.http() as http:
+        answer = await http.post("/v1/schedules", json={"name": "yearly", "cron": "0 0 1 1 *", "run": run})
+        assert answer.status_code == 201, answer.text
+    await asyncio.to_thread(first.stop)
+    server = make_server(first.data, file_unused_s=0.001)
+    await eventually_async(lambda: unused not in _on_disk(server), "the unused file is gone", LIMIT_S)
+    assert _on_disk(server) == {scheduled}
+    async with server.http() as http:
+        schedule_id = answer.json()["id"]
+        assert (await http.delete(f"/v1/schedules/{schedule_id}")).status_code == 204
+    await asyncio.to_thread(server.stop)
+    last = make_server(first.data, file_unused_s=0.001)
+    await eventually_async(lambda: _on_disk(last) == set(), "nothing uses it any more", LIMIT_S)
+
+
 async def test_artifacts_are_kept_unless_the_server_is_told_otherwise(make_server: MakeServer) -> None:
     first = make_server()
     _, used, unused, traversal = await _lived(first)

@@ -24,6 +24,7 @@ from runwire.llm import openai
 from runwire.llm.endpoint import endpoint_of
 from runwire.llm.openai import OpenAIChatModel
 from runwire.llm.support import ModelSupport
+from runwire.llm.wire import MAX_TOLD
 from runwire.settings import Settings
 from runwire.testing.model import Refused, ScriptedModelServer, call, model_server
 
@@ -96,6 +97,14 @@ async def test_a_server_that_is_not_there_is_told() -> None:
         gone = model(server, model_attempts=2)
     with pytest.raises(ModelFailed, match="asked 2 times: ConnectError"):
         await gone.complete(ASKED)
+
+
+async def test_no_part_of_the_key_is_in_an_error_that_was_cut() -> None:
+    for before in range(MAX_TOLD - len(KEY), MAX_TOLD):
+        told = f'{{"error": {{"message": "{"x" * before}{KEY}"}}}}'
+        with model_server(Refused(401, told)) as server, pytest.raises(ModelError) as raised:
+            await model(server).complete(ASKED)
+        assert KEY[:4] not in raised.value.message, before
 
 
 @pytest.mark.parametrize(

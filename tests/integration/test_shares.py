@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from runwire.web import visits
 from tests.conftest import MakeServer
+from tests.support.browser_tests import traversal_of
 from tests.support.database import query
 from tests.support.embedded import EmbeddedServer
 from tests.support.gates import Gate
@@ -34,6 +37,10 @@ async def _share(server: EmbeddedServer, **wanted: Any) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     share: dict[str, Any] = answer.json()
     return share
+
+
+def _names_in(archive: bytes) -> list[str]:
+    return zipfile.ZipFile(io.BytesIO(archive)).namelist()
 
 
 def _visitor(server: EmbeddedServer, share: dict[str, Any]) -> httpx.AsyncClient:
@@ -317,6 +324,35 @@ async def test_a_link_has_a_bound_of_open_sockets(sharing: EmbeddedServer, monke
     async with _socket(sharing, share) as first, _socket(sharing, share) as second:
         assert (await first.next())["type"] == "hello"
         assert (await second.to_the_end()).code == 1013
+
+
+async def test_a_visitors_archive_holds_the_files_and_not_the_traversal(sharing: EmbeddedServer) -> None:
+    async with sharing.http() as http:
+        run_id = await start(http, "files", [{"name": "picture.png"}])
+        await ended(sharing, run_id)
+        sharing.services.traversals.save(run_id, "T", traversal_of(run_id))
+        own = await http.get(f"/v1/runs/{run_id}/artifacts.zip")
+    share = await _share(sharing, run_id=run_id)
+    async with _visitor(sharing, share) as visitor:
+        shown = await visitor.get(f"{SHARED}/{share['id']}/runs/{run_id}/artifacts.zip")
+    (traversal, picture) = _names_in(own.content)
+    assert traversal.endswith("/traversal.json")
+    assert _names_in(shown.content) == [picture]
+
+
+async def test_strangers_fill_no_memory_and_use_up_no_links_pace(sharing: EmbeddedServer) -> None:
+    async with sharing.http() as http:
+        run_id = await start(http, "echo", "hi")
+    share = await _share(sharing, run_id=run_id)
+    paces = sharing.services.visits.requests
+    async with sharing.http(token="rwl_guess") as stranger:
+        for _ in range(visits.REQUESTS_BURST + 50):
+            problem_of(await stranger.get(f"{SHARED}/{share['id']}"), 401, "link_ended")
+        problem_of(await stranger.get(f"{SHARED}/{'x' * 8_000}"), 401, "link_ended")
+    assert len(paces) == 0
+    async with _visitor(sharing, share) as visitor:
+        assert (await visitor.get(f"{SHARED}/{share['id']}")).status_code == 200
+    assert len(paces) == 1
 
 
 async def test_a_user_has_a_bound_of_links(sharing: EmbeddedServer, monkeypatch: pytest.MonkeyPatch) -> None:

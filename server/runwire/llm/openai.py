@@ -17,7 +17,7 @@ import structlog
 from runwire.contracts.model import ModelAnswer, ModelRequest
 from runwire.errors import ModelFailed, ModelNonsense, ModelRefused, ModelTimeout
 from runwire.llm.endpoint import Endpoint
-from runwire.llm.wire import complaint_in, decode_answer, encode_request
+from runwire.llm.wire import MAX_TOLD, complaint_in, decode_answer, encode_request
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +91,7 @@ class OpenAIChatModel:
             raise _Busy(f"{type(error).__name__}: {error}"[:300]) from error
         if answered.status == 200:
             return answered.body
-        said = self._without_key(complaint_in(answered.body))
+        said = self._without_key(complaint_in(answered.body))[:MAX_TOLD]  # cut behind that: half a key is one, too
         why = f"HTTP {answered.status}{f': {said}' if said else ''}"
         if answered.status in _BUSY:
             raise _Busy(why, answered.retry_after_s)

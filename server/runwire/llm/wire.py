@@ -98,13 +98,13 @@ def decode_answer(body: bytes, endpoint: Endpoint) -> ModelAnswer:
 
 
 def complaint_in(body: bytes) -> str:
-    """Return what a refusal says, one line; empty if it says nothing that can be read."""
+    """Return all that a refusal says, in one line; empty if it says nothing that can be read."""
     try:
         told = msgspec.json.decode(body, type=_Refusal).error
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
     text = told if isinstance(told, str) else told.message
-    return " ".join(text.split())[:MAX_TOLD]
+    return " ".join(text.split())
 
 
 def _called(number: int, call: _Call) -> ToolCall:

@@ -45,12 +45,14 @@ _LIVE_USE = (
     f"SELECT run_id FROM file_uses JOIN runs ON runs.id = run_id WHERE file_id = ? AND status NOT IN ({_LIVE}) LIMIT 1"
 )
 _FORGET_USES = "DELETE FROM file_uses WHERE file_id = ?"
-_UNUSED = (
-    "SELECT id, owner_id, size_bytes FROM files WHERE created_ms < ?"
-    " AND NOT EXISTS (SELECT 1 FROM file_uses WHERE file_id = files.id) LIMIT ?"
+_IS_UNUSED = (
+    "NOT EXISTS (SELECT 1 FROM file_uses WHERE file_id = files.id)"
+    " AND NOT EXISTS (SELECT 1 FROM schedules WHERE owner_id = files.owner_id AND instr(run, files.id))"
 )
+"""A schedule's input names files that its next run will use."""
+_UNUSED = f"SELECT id, owner_id, size_bytes FROM files WHERE created_ms < ? AND {_IS_UNUSED} LIMIT ?"
 _MIME = re.compile(r"[A-Za-z0-9][\w.+-]{0,60}/[A-Za-z0-9][\w.+-]{0,60}")
-_DELETE_UNUSED = _DELETE + " AND NOT EXISTS (SELECT 1 FROM file_uses WHERE file_id = files.id)"
+_DELETE_UNUSED = f"{_DELETE} AND {_IS_UNUSED}"
 FILES_A_STEP = 500
 TEMPORARY = ".part"
 
@@ -253,7 +255,7 @@ def place_of(folder: Path, owner_id: str, file_id: str) -> Path:
 
 
 def unused(before_ms: int, most: int, connection: sa.Connection) -> Sequence[Unused]:
-    """Return files that came before ``before_ms`` (Unix milliseconds) and that no run uses."""
+    """Return files that came before ``before_ms`` (Unix milliseconds) and that no run and no schedule uses."""
     return [Unused(*row) for row in connection.exec_driver_sql(_UNUSED, (before_ms, most))]
 
 
@@ -264,8 +266,8 @@ def forget_unused(found: Sequence[Unused], tx: Transaction) -> list[Unused]:
 
 
 def remove_unused(engine: sa.Engine, folder: Path, before_ms: int) -> tuple[int, int]:
-    """Remove the files that came before ``before_ms`` (Unix milliseconds) and that no run uses; return how many, and
-    their bytes. An admin command's; works beside a running server.
+    """Remove the files that came before ``before_ms`` (Unix milliseconds) and that no run and no schedule uses;
+    return how many, and their bytes. An admin command's; works beside a running server.
     """
     count = size_bytes = 0
     with engine.connect() as connection:

@@ -49,11 +49,11 @@ def _visited(endpoint: Endpoint) -> Endpoint:
 
     async def checked(request: Request) -> Response:
         services, share_id = get_services(request), request.path_params["share_id"]
-        services.visits.requests.check(share_id)
         secret = bearer_token(request) or (request.cookies.get(SHARE_COOKIE, "") if _from_our_page(request) else "")
         visitor = await services.authenticator.by_link(secret)
         if visitor is None or visitor.share_id != share_id:
             raise LinkEnded("this link has expired or was revoked, or only a part of it was opened")
+        services.visits.requests.check(share_id)  # a link's that exists: strangers fill no memory and use up no pace
         request.scope["runwire.reader"] = visitor
         return await endpoint(request)
 

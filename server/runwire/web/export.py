@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from runwire.contracts.actors import OwnedRun, User
+from runwire.contracts.actors import OwnedRun, User, Visitor
 from runwire.contracts.artifacts import Artifact
 from runwire.contracts.conversations import Conversation
 from runwire.protocol.transcript import spoken
@@ -117,8 +117,13 @@ async def artifacts_zip(services: Services, run: OwnedRun) -> AsyncGenerator[byt
 async def add_artifacts(
     archive: ZipStream, services: Services, run: OwnedRun, artifacts: Sequence[Artifact]
 ) -> AsyncGenerator[bytes, None]:
-    """Add a run's files to an archive, its traversal first; one whose file is gone is left out."""
-    created_ms, traversal = run.record.created_ms, await asyncio.to_thread(services.traversals.read, run.run_id)
+    """Add a run's files to an archive, its traversal first; one whose file is gone is left out.
+
+    A visitor gets no traversal: it tells of the input (where a test starts, its browser) and holds whole addresses.
+    """
+    created_ms, traversal = run.record.created_ms, None
+    if not isinstance(run.actor, Visitor):
+        traversal = await asyncio.to_thread(services.traversals.read, run.run_id)
     if traversal is not None:
         async for made in archive.add(f"artifacts/{run.run_id}/traversal.json", created_ms, _whole(traversal)):
             yield made

@@ -31,6 +31,9 @@ class Paces:
         self._burst = burst
         self._paces: dict[str, RateLimit] = {}
 
+    def __len__(self) -> int:
+        return len(self._paces)
+
     def check(self, caller: str) -> None:
         """Count one request. Raises OverCapacity if the caller asks too fast."""
         now = self._clock.monotonic()

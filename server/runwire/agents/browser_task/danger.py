@@ -20,6 +20,7 @@ from runwire.protocol.addresses import matches
 _HARMLESS_ROLES = frozenset({"checkbox", "radio", "textbox", "searchbox", "combobox", "option", "heading", "tab"})
 _SECRET = re.compile(r"\{\{\s*secret\.")
 _SENDING_KEYS = frozenset({"enter", "numpadenter", "return"})
+_TYPED_INTO = frozenset({"textbox", "searchbox", "combobox", "spinbutton"})
 
 
 def origin_of(url: str) -> str:
@@ -68,8 +69,8 @@ def dangers(planned: Planned, site: Site, base: str) -> Iterator[str]:
             yield "it types a secret"
         case Click() if element is not None:
             yield from _using(element, site, base)
-        case Press(key=key) if key.rpartition("+")[2].lower() in _SENDING_KEYS:
-            yield from _sending(element, site, base)
+        case Press(key=key):
+            yield from _pressing(key.rpartition("+")[2].lower(), element, site, base)
 
 
 def _using(element: ElementFacts, site: Site, base: str) -> Iterator[str]:
@@ -79,6 +80,17 @@ def _using(element: ElementFacts, site: Site, base: str) -> Iterator[str]:
         yield f'it uses "{element.name[:100]}", which says "{word}"'
     elif element.submits:
         yield from _form(element, site, base)
+
+
+def _pressing(key: str, element: ElementFacts | None, site: Site, base: str) -> Iterator[str]:
+    if key in _SENDING_KEYS:
+        yield from _sending(element, site, base)
+    elif key != "space":
+        return
+    elif element is None:
+        yield "it presses Space on whatever has the focus"
+    elif element.role not in _TYPED_INTO:  # on a button it is a click
+        yield from _using(element, site, base)
 
 
 def _sending(element: ElementFacts | None, site: Site, base: str) -> Iterator[str]:
