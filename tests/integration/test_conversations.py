@@ -59,6 +59,15 @@ async def test_conversations_are_listed_by_their_newest_activity(make_server: Ma
     assert first["active_ms"] >= second["active_ms"] >= first["created_ms"]
 
 
+async def test_the_last_run_of_a_test_says_how_it_went(make_server: MakeServer) -> None:
+    server = make_server()
+    script = {"steps": [{"step": {"name": "one", "status": "FAILED"}}]}
+    async with server.http() as http:
+        await ended(server, await start(http, "scripted", script, thread_id="tests"))
+        (listed,) = await threads(http)
+    assert (listed["last_run"]["status"], listed["last_run"]["verdict"]) == ("SUCCEEDED", "failed")
+
+
 async def test_pages_hold_each_conversation_once(make_server: MakeServer) -> None:
     server = make_server()
     async with server.http() as http:

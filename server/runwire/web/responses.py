@@ -130,10 +130,22 @@ def conversation_view(conversation: Conversation) -> dict[str, Any]:
         "active_ms": conversation.active_ms,
         "runs": conversation.runs,
         "live": conversation.live,
-        "last_run": None
-        if last is None
-        else {"run_id": last.id, "agent": last.agent, "status": last.status.value, "created_ms": last.created_ms},
+        "last_run": None if last is None else _last_run_view(last),
     }
     if conversation.snippet is not None:
         view["snippet"] = conversation.snippet
+    return view
+
+
+def _last_run_view(record: RunRecord) -> dict[str, Any]:
+    view: dict[str, Any] = {
+        "run_id": record.id,
+        "agent": record.agent,
+        "status": record.status.value,
+        "created_ms": record.created_ms,
+    }
+    if record.terminal is not None:
+        ending = msgspec.json.decode(record.terminal, type=dict[str, msgspec.Raw])
+        if "verdict" in ending:
+            view["verdict"] = ending["verdict"]
     return view

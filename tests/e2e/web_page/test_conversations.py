@@ -25,6 +25,15 @@ def test_a_conversation_is_found_by_what_was_said_in_it(watched: Watched, server
     expect(page.get_by_text("Nothing matches.")).to_be_visible()
 
 
+def test_a_failed_test_is_no_success_in_the_list(watched: Watched, server: PageServer) -> None:
+    run_id = server.start("scripted", {"steps": [{"step": {"name": "one of them", "status": "FAILED"}}]})
+    server.wait_ended(run_id)
+    page = watched.page
+    page.goto(server.origin)
+    row = page.locator(".run-link", has_text="one of them")
+    expect(row.get_by_role("img", name="Test failed")).to_be_visible()
+
+
 def test_a_conversation_is_named_and_keeps_its_name(watched: Watched, server: PageServer) -> None:
     page = open_run(watched, server, server.start("echo", "first words"))
     page.get_by_role("button", name="Rename").click()

@@ -54,7 +54,7 @@ export interface Conversation {
   readonly active_ms: number;
   readonly runs: number;
   readonly live: number;
-  readonly last_run: { readonly run_id: string; readonly agent: string; readonly status: RunStatus } | null;
+  readonly last_run: { readonly run_id: string; readonly agent: string; readonly status: RunStatus; readonly verdict?: Verdict } | null;
   /** The words around what a search has found. */
   readonly snippet?: string;
 }

@@ -6,7 +6,7 @@
 
 import { batch, signal } from "@preact/signals";
 import { systemClock, type Cancel } from "../core/clock";
-import { isTerminal, type QueueFrame, type RunStatus } from "../core/protocol";
+import { isTerminal, type QueueFrame, type RunStatus, type Verdict } from "../core/protocol";
 import * as api from "./api";
 
 /** Conversations in the side list. */
@@ -68,8 +68,9 @@ export function searchConversations(words: string): void {
 }
 
 /** Show a run's new status where its conversation is listed. */
-export function noteStatus(runId: string, status: RunStatus): void {
-  conversations.value = conversations.value.map((each) => (each.last_run?.run_id === runId ? { ...each, last_run: { ...each.last_run, status } } : each));
+export function noteStatus(runId: string, status: RunStatus, verdict: Verdict | undefined): void {
+  const news = { status, ...(verdict ? { verdict } : {}) };
+  conversations.value = conversations.value.map((each) => (each.last_run?.run_id === runId ? { ...each, last_run: { ...each.last_run, ...news } } : each));
 }
 
 /** Name a conversation; "" gives it back its first words. */

@@ -202,7 +202,7 @@ function newSession(runId: string): RunSession {
   return new RunSession(runId, client, (session) => {
     const status = session.live.value.status;
     if (!status) return;
-    noteStatus(runId, status);
+    noteStatus(runId, status, session.live.value.terminal?.verdict);
     turns.value = turns.value.map((run) => (run.id === runId ? { ...run, status, verdict: session.live.value.terminal?.verdict ?? null } : run));
     tell(session);
     if (isTerminal(status)) void readRecord(session).then(() => goOn(session));

@@ -43,7 +43,7 @@ function TestLink({ record }: { record: RunRecord | null }) {
   if (record?.agent !== TEST_AGENT || record.input === undefined) return null;
   const saved = asText(asObject(asObject(record.input)["task"])["id"]);
   const [words, href] = saved ? ["Edit test", testHref(saved)] : ["Save as test", newTestHref(record.id)];
-  return <a class="button" aria-label={words} href={href}><Icon name="save" /><span>{words}</span></a>;
+  return <a class="button" aria-label={words} href={href}><Icon name={saved ? "tool" : "plus"} /><span>{words}</span></a>;
 }
 
 /** What can be taken away as files; a menu that Esc, or a step out of it, closes. */

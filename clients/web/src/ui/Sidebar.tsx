@@ -55,7 +55,7 @@ function Row({ conversation }: { conversation: Conversation }) {
   return (
     <div class={current ? "conversation current" : "conversation"}>
       <a class="run-link" href={last ? runHref(last.run_id) : "#/"} aria-current={current ? "page" : undefined} onClick={() => (navShown.value = false)}>
-        {last ? <StatusDot status={last.status} /> : <span class="dot off" />}
+        {last ? <StatusDot status={last.status} verdict={last.verdict} /> : <span class="dot off" />}
         <span class="run-name">{title || last?.agent || "Empty"}</span>
         <small>{[place && queuePlace(place), last?.agent, runs > 1 ? `${runs} runs` : "", ago(active_ms, now.value)].filter(Boolean).join(" · ")}</small>
         {snippet && <small class="snippet">{snippet}</small>}

@@ -69,7 +69,6 @@ async def open_share(request: Request) -> Response:
     secret = convert(decode_body(await request.body()), OpenShare).link
     visitor = await services.authenticator.by_link(secret)
     if visitor is None:
-        log.info("share.refused", client=client)
         raise LinkEnded("this link has expired or was revoked, or only a part of it was opened")
     log.info("share.opened", client=client, share_id=visitor.share_id)
     answer = json_response(_visit(visitor))
