@@ -1,53 +1,26 @@
 """``python -m bench.browser``: Runwire's browser host beside plain Playwright, in one run, one row for each goal.
 
 Three sides: a cold browser for each run, a browser kept for each thread, the host. All visit the same small page of
-this process, on the same machine, one side after the other. Exit code 0: a missed goal is marked and no failure.
-Figures are wall time; memory is PSS of every process below this one, the drivers included.
+this process, on the same machine, in turns. Exit code 0: a missed goal is marked and no failure. Figures are wall
+time; memory is PSS of every process below this one, the drivers included.
+
+``--only NAME…`` measures some parts, ``--runs N`` is how many runs the growth is measured over.
 """
 
 from __future__ import annotations
 
-import asyncio
+import argparse
 import os
-import signal
-import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
-from statistics import median, quantiles
-from typing import Final
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from bench.browser_sides import PLAIN, Steps, Worker, cold, hosted, kept, site
-from bench.procfs import memory
+from bench import browser_faults, browser_people, browser_runs
+from bench.browser_figures import Row
+from bench.browser_sides import Site, site
 from runwire.browser.executable import why_unavailable
-from runwire.browser.host import BrowserHost
-from runwire.browser.processes import descendants
-from runwire.browser.settings import BrowserHostSettings
-from runwire.contracts.browser import PageHandle
-from runwire.errors import BrowserLost
-from runwire.protocol.steps.grammar import parse_step
 from runwire.telemetry.logs import configure_logs
 
-THREADS: Final = 5
-RUNS: Final = 10
-"""Runs of each thread."""
-SAMPLES: Final = 40
-PAUSE_S: Final = 0.15
-"""Between two warm pages: the pool stays far below half, as the goal says."""
-MIB: Final = 1024.0
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table; ``met`` is None where a figure is no goal of its own."""
-
-    what: str
-    goal: str
-    host: str
-    kept: str = ""
-    cold: str = ""
-    met: bool | None = None
+Part = Callable[[Site], Iterator[Row]]
 
 
 def main() -> int:
@@ -55,237 +28,35 @@ def main() -> int:
     if (reason := why_unavailable("")) is not None:
         print(f"browser benchmark: {reason}")
         return 1
+    arguments = _arguments()
+    parts: dict[str, Part] = {
+        "opening": browser_runs.opening,
+        "rate": browser_runs.rate,
+        "memory": browser_runs.footprint,
+        "operations": browser_runs.operations,
+        "cancel": browser_runs.cancelling,
+        "recovery": browser_faults.recovery,
+        "death": browser_faults.death,
+        "growth": partial(browser_faults.growth, runs=arguments.runs),
+        "view": browser_people.watching,
+        "hands": browser_people.taking_over,
+    }
     configure_logs("error", "console")
     print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
     print("| | goal | host | kept per thread | cold per run | |\n|---|---|---|---|---|---|")
-    with site() as origin:
-        for measure in (opening, rate, footprint, operations, cancelling, recovery):
-            for row in measure(origin):
+    with site() as visited:
+        for name in arguments.only or parts:
+            for row in parts[name](visited):
                 mark = {None: "", True: "met", False: "**missed**"}[row.met]
                 print(f"| {row.what} | {row.goal} | {row.host} | {row.kept} | {row.cold} | {mark} |", flush=True)
     return 0
 
 
-@contextmanager
-def a_host(origin: str, slots: int = THREADS) -> Iterator[BrowserHost]:
-    """Give a browser host with a first browser that is up."""
-    host = BrowserHost(BrowserHostSettings(slots=slots), lambda: origin)
-    try:
-        yield host
-    finally:
-        host.close()
-
-
-def opening(origin: str) -> Iterator[Row]:
-    """How long a page takes to be had, from asking to the handle."""
-    colds = asyncio.run(_opened(cold(origin), 8))
-    kepts = asyncio.run(_opened(kept(origin), SAMPLES))
-    with a_host(origin) as host:
-        warm = asyncio.run(_opened(hosted(host, origin), SAMPLES))
-    goal = p(warm, 50) <= 1e-3 and p(warm, 95) <= 5e-3 and p(colds, 50) >= 100 * p(warm, 50)
-    shown, second, third = (f"{ms(p(one, 50))} / {ms(p(one, 95))} ms" for one in (warm, kepts, colds))
-    yield Row("page, p50 / p95", "≤ 1 / 5 ms, ≥ 100 × faster than cold", shown, second, third, goal)
-
-
-async def _opened(side: Worker, count: int) -> list[float]:
-    """Return how long each page took to open; the first of a side warms it up and is left out."""
-    times = []
-    async with asyncio.timeout(120), side() as page:
-        for _ in range(count + 1):
-            began = time.perf_counter()
-            async with page():
-                times.append(time.perf_counter() - began)
-            await asyncio.sleep(PAUSE_S)
-    return times[1:]
-
-
-def rate(origin: str) -> Iterator[Row]:
-    """Six-step runs a second on five threads."""
-    colds, kepts = _rate(cold(origin), 3), _rate(kept(origin), RUNS)
-    with a_host(origin) as host:
-        asyncio.run(_opened(hosted(host, origin), 2))
-        hosts = _rate(hosted(host, origin), RUNS)
-        reuse = host.statistics().reuse_ratio
-    met = hosts >= 3 * colds and hosts >= 1.1 * kepts
-    yield Row("runs/s, 5 threads", "≥ 3 × cold, ≥ 1.1 × kept", f"{hosts:.1f}", f"{kepts:.1f}", f"{colds:.1f}", met)
-    yield Row("reuse ratio", "≥ 0.95", f"{reuse:.2f}", met=reuse >= 0.95)
-
-
-def _rate(side: Worker, runs: int) -> float:
-    """Return runs a second; threads begin together, each with its worker up."""
-    ready = threading.Barrier(THREADS + 1, timeout=60)
-    ended: list[float] = []
-
-    async def work() -> None:
-        async with asyncio.timeout(180), side() as page:
-            await asyncio.to_thread(ready.wait)
-            for _ in range(runs):
-                async with page() as steps:
-                    await steps()
-            ended.append(time.perf_counter())
-
-    threads = [threading.Thread(target=lambda: asyncio.run(work()), daemon=True) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    ready.wait()
-    began = time.perf_counter()
-    for thread in threads:
-        thread.join(200)
-    if len(ended) < THREADS:
-        raise RuntimeError("a thread of the benchmark did not come to its end")
-    return THREADS * runs / (max(ended) - began)
-
-
-def footprint(origin: str) -> Iterator[Row]:
-    """Memory of a run, with that many pages open at once; the host's parked pages count. Cold is what kept is then."""
-    plain = asyncio.run(_footprint([kept(origin)] * 5))
-    for count, goal_mib in ((5, 80), (10, 50), (20, 35)):
-        with a_host(origin, count) as host:
-            size = asyncio.run(_footprint([hosted(host, origin)] * count))
-        other = f"{plain:.0f} MiB" if count == 5 else ""
-        yield Row(
-            f"memory a run, {count} at once", f"≤ {goal_mib} MB", f"{size:.0f} MiB", other, other, size <= goal_mib
-        )
-
-
-async def _footprint(sides: Sequence[Worker]) -> float:
-    """Return MiB for each run while all have done their steps and hold their page."""
-    async with asyncio.timeout(120), AsyncExitStack() as stack:
-        for side in sides:
-            page = await stack.enter_async_context(side())
-            steps: Steps = await stack.enter_async_context(page())
-            await steps()
-        await asyncio.sleep(0.5)
-        return sum(_pss_kib(pid) for pid in descendants(os.getpid())) / MIB / len(sides)
-
-
-def _pss_kib(pid: int) -> int:
-    try:
-        return memory(pid).pss
-    except (OSError, KeyError):  # it has ended meanwhile, or is not yet waited for
-        return 0
-
-
-def operations(origin: str) -> Iterator[Row]:
-    """What a run pays for a page of its own for an operation, and for a step's picture."""
-    with a_host(origin) as host:
-        pages, pictures = asyncio.run(_operations(host, origin))
-    yield Row("page per operation, p50", "≤ 10 ms", f"{ms(p(pages, 50))} ms", met=p(pages, 50) <= 10e-3)
-    yield Row("a step's screenshot, p50", "≤ 25 ms", f"{ms(p(pictures, 50))} ms", met=p(pictures, 50) <= 25e-3)
-
-
-async def _operations(host: BrowserHost, origin: str) -> tuple[list[float], list[float]]:
-    pages, pictures = [], []
-    async with asyncio.timeout(60), host.lease("bench", PLAIN) as lease:
-        for _ in range(SAMPLES):
-            began = time.perf_counter()
-            async with lease.page() as page:
-                opened = time.perf_counter() - began
-                await page.goto(f"{origin}/greet", timeout_s=5)
-                pictures.append(await _timed(page.screenshot))
-                began = time.perf_counter()
-            pages.append(opened + time.perf_counter() - began)
-    return pages[1:], pictures[1:]
-
-
-async def _timed(doing: Callable[[], Awaitable[object]]) -> float:
-    began = time.perf_counter()
-    await doing()
-    return time.perf_counter() - began
-
-
-def cancelling(origin: str) -> Iterator[Row]:
-    """From the cancellation in the middle of a step until the slot is free."""
-    with a_host(origin) as host:
-        times = asyncio.run(_cancelled(host, origin))
-    met = p(times, 95) <= 1 and max(times) <= 2
-    yield Row("cancel → slot free, p95 / longest", "≤ 1 / 2 s", f"{p(times, 95):.3f} / {max(times):.3f} s", met=met)
-
-
-async def _cancelled(host: BrowserHost, origin: str) -> list[float]:
-    times = []
-    for _ in range(20):
-        in_step = asyncio.Event()
-        running = asyncio.create_task(_waiting_run(host, origin, in_step))
-        await asyncio.wait_for(in_step.wait(), 10)
-        await asyncio.sleep(0.02)
-        began = time.perf_counter()
-        running.cancel()
-        await asyncio.wait([running], timeout=10)
-        while host.statistics().leased:  # noqa: ASYNC110  # the host's own thread frees it; it sends no signal
-            await asyncio.sleep(0.001)
-        times.append(time.perf_counter() - began)
-    return times
-
-
-async def _waiting_run(host: BrowserHost, origin: str, in_step: asyncio.Event) -> None:
-    async with host.lease("bench", PLAIN) as lease, lease.page() as page:
-        await page.goto(f"{origin}/greet", timeout_s=5)
-        in_step.set()
-        await page.perform(parse_step(1, 'Verify text "never there"').action, timeout_s=30)
-
-
-def recovery(origin: str) -> Iterator[Row]:
-    """From the fault to the next run's navigated page; the host is used again and again meanwhile."""
-    period_s = BrowserHostSettings().probe_period_s
-    faults: tuple[tuple[str, signal.Signals, int, float], ...] = (
-        ("browser killed", signal.SIGKILL, 8, 0.8),
-        ("browser frozen", signal.SIGSTOP, 4, period_s + 1.4),
-        ("driver killed", signal.SIGKILL, 4, 1.5),
-    )
-    for what, sent, count, goal_s in faults:
-        with a_host(origin) as host:
-            times = asyncio.run(_recovered(host, origin, what.startswith("driver"), sent, count))
-        yield Row(f"{what} → next page, p90", f"≤ {goal_s:g} s", f"{p(times, 90):.2f} s", met=p(times, 90) <= goal_s)
-
-
-async def _recovered(host: BrowserHost, origin: str, driver: bool, sent: signal.Signals, count: int) -> list[float]:
-    times = []
-    await _navigated(host, origin)
-    for _ in range(count):
-        await asyncio.sleep(0.5)
-        os.kill(_driver_pid() if driver else _browser_pid(host), sent)
-        began = time.perf_counter()
-        await asyncio.wait_for(_navigated(host, origin), 30)
-        times.append(time.perf_counter() - began)
-    return times
-
-
-async def _navigated(host: BrowserHost, origin: str) -> None:
-    """Try until a new run has a navigated page, as a client would that runs its test again."""
-    while True:
-        try:
-            async with host.lease("bench", PLAIN) as lease, lease.page() as page:
-                await _go(page, origin)
-                return
-        except BrowserLost:
-            continue
-
-
-async def _go(page: PageHandle, origin: str) -> None:
-    await page.goto(f"{origin}/greet", timeout_s=10)
-
-
-def _browser_pid(host: BrowserHost) -> int:
-    return next(shell.pid for shell in host.statistics().browsers if shell.pid is not None)
-
-
-def _driver_pid() -> int:
-    for pid in descendants(os.getpid()):
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            if b"run-driver" in file.read():
-                return pid
-    raise RuntimeError("there is no driver process")
-
-
-def p(values: Sequence[float], percent: int) -> float:
-    """Return a percentile of at least two values, interpolated, never beyond the largest."""
-    return median(values) if percent == 50 else quantiles(values, n=100, method="inclusive")[percent - 1]
-
-
-def ms(seconds: float) -> str:
-    """Return milliseconds as they are printed."""
-    return f"{seconds * 1000:.2f}" if seconds < 0.01 else f"{seconds * 1000:.0f}"
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench.browser")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="parts to measure; default all")
+    parser.add_argument("--runs", type=int, default=200, help="runs over which growth is measured (default 200)")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

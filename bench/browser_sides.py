@@ -9,8 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Final
 
 from playwright.async_api import Browser, Page, Playwright, async_playwright
@@ -37,29 +39,54 @@ OpenPage = Callable[[], AbstractAsyncContextManager[Steps]]
 Worker = Callable[[], AbstractAsyncContextManager[OpenPage]]
 
 
+_PAGES: Final = {f"/{file.stem}": file.read_bytes() for file in (Path(__file__).parent / "pages").glob("*.html")}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """``told`` holds what pages have told so far: a word and when it was true there, in seconds since 1970."""
+
+    origin: str
+    told: list[tuple[str, float]]
+
+    def times(self, word: str) -> list[float]:
+        """Return the times of one word."""
+        return [at for what, at in tuple(self.told) if what == word]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    told: list[tuple[str, float]]
+
+
 class _Handler(BaseHTTPRequestHandler):
-    """Gives the same small page for any path."""
+    """Gives the same small page for any path but a few."""
 
     def do_GET(self) -> None:
+        path, _, query = self.path.partition("?")
+        if path == "/told" and isinstance(self.server, _Server):
+            word, _, at = query.partition("=")
+            self.server.told.append((word, float(at)))
+        page = _PAGES.get(path, _PAGE)
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(_PAGE)))
+        self.send_header("Content-Length", str(len(page)))
         self.end_headers()
-        self.wfile.write(_PAGE)
+        self.wfile.write(page)
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 
 
 @contextmanager
-def site() -> Iterator[str]:
-    """Serve the page on a free loopback port for a block; gives the origin."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
+def site() -> Iterator[Site]:
+    """Serve the pages on a free loopback port for a block."""
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.told = []
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield Site(f"http://127.0.0.1:{server.server_address[1]}", server.told)
     finally:
         server.shutdown()
         server.server_close()
