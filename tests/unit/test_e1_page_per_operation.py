@@ -14,7 +14,7 @@ from runwire.protocol.steps.actions import Action
 from runwire.testing.browser import ScriptedBrowser
 from runwire.testing.context import RecordingContext
 from runwire.testing.pool import ScriptedHandle, ScriptedPool
-from tests.support.pools import PLAIN, pool_on
+from tests.support.pools import PLAIN, pool_on, turns
 
 
 async def test_e1_each_operation_has_a_page_of_its_own() -> None:
@@ -97,3 +97,45 @@ async def test_e1_failing_close_stops_no_other() -> None:
         await pool.release(seat, fault=False)
         await pool.close()
         assert browser.order == ["page", "context", "browser", "driver"]
+
+
+async def test_e1_one_page_after_the_other_is_opened_ahead_and_a_run_of_one_page_pays_for_no_second() -> None:
+    browser = ScriptedBrowser()
+    async with pool_on(browser, parked_pages=0) as pool:
+        seat = await pool.acquire(PLAIN)
+        seen = []
+        for opened in (1, 3, 4):  # its own, its own and the one ahead, the next ahead
+            page = await pool.open_page(seat)
+            seen.append(page.port)
+            await turns()
+            assert browser.calls["page"] == opened
+            pool.end_page(page)
+            await turns()
+        assert len(set(map(id, seen))) == 3
+        await pool.release(seat, fault=False)
+        assert (browser.open["page"], browser.open["context"]) == (0, 0)
+
+
+async def test_e1_a_page_that_cannot_be_opened_ahead_is_opened_when_it_is_wanted() -> None:
+    browser = ScriptedBrowser()
+    async with pool_on(browser, parked_pages=0) as pool:
+        seat = await pool.acquire(PLAIN)
+        await pool.close_page(await pool.open_page(seat))
+        await pool.close_page(await pool.open_page(seat))
+        browser.failing["page"] = BrowserError("not now")
+        await turns()
+        del browser.failing["page"]
+        assert await (await pool.open_page(seat)).title(1.0)
+
+
+async def test_e1_the_context_waits_for_its_pages_and_for_none_that_hangs() -> None:
+    browser = ScriptedBrowser(hanging={"page.close"})
+    async with pool_on(browser, parked_pages=0) as pool:
+        seat = await pool.acquire(PLAIN)
+        pool.end_page(await pool.open_page(seat))
+        releasing = asyncio.create_task(pool.release(seat, fault=False))
+        await turns()
+        assert browser.order == ["page"]
+        await releasing
+        assert browser.order == ["page", "context"]
+        assert pool.statistics().hung_closes == {"page": 1}

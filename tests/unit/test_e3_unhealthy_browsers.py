@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Collection
+
 import pytest
 
+from runwire.browser.closing import CloseCounts
+from runwire.browser.fleet import Fleet
+from runwire.browser.health import Health
+from runwire.browser.owned import OwnedTasks
 from runwire.errors import BrowserLost
 from runwire.testing.browser import ScriptedBrowser
 from tests.support.clock import ManualClock
-from tests.support.pools import PLAIN, pool_on, round_of, turns
+from tests.support.pools import PLAIN, pool_on, round_of, settings, turns
 
 
 async def test_e3_three_lost_runs_in_a_row_make_a_browser_suspect() -> None:
@@ -122,3 +129,23 @@ async def test_e3_worn_browser_drains_before_it_goes() -> None:
         await pool.release(second, fault=False)
         await turns()
         assert pool.statistics().removed == {"worn": 1}
+
+
+@pytest.mark.parametrize(("waited_s", "health"), [(0.0, Health.BAD), (1.0, Health.HEALTHY)])
+async def test_e3_silence_of_a_machine_without_time_is_not_held_against_the_browser(
+    waited_s: float, health: Health
+) -> None:
+    """Each look tells that the processes have waited that much longer for a processor."""
+    browser, looks = ScriptedBrowser(hanging={"probe"}), itertools.count()
+
+    def cpu_wait_s(_pids: Collection[int]) -> float:
+        if (number := next(looks)) == 3:  # the second time that it is asked again
+            browser.resume("probe")
+        return number * waited_s
+
+    fleet = Fleet(settings(), "chromium", browser.start_driver, OwnedTasks(), CloseCounts(), cpu_wait_s=cpu_wait_s)
+    shell = await fleet.launch()
+    bad = await fleet.watch_round()
+    assert (shell.health, bad) == (health, [shell] if health is Health.BAD else [])
+    browser.resume("probe")
+    await fleet.stop()

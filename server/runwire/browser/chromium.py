@@ -90,6 +90,8 @@ class ChromiumDriver:
         }
         if spec.wrapper:
             environment["RUNWIRE_CHROMIUM"] = spec.executable
+        # What the driver stores of it (a trace while it grows): its own folder for that stays when it is killed.
+        stored = DownloadFolders(None)
         try:
             browser = await self._playwright.chromium.launch(
                 executable_path=spec.wrapper or spec.executable,
@@ -98,18 +100,19 @@ class ChromiumDriver:
                 args=list(_ARGUMENTS),
                 env=environment,
                 timeout=spec.timeout_s * 1000,
-                artifacts_dir=spec.artifacts or None,
+                artifacts_dir=stored.make(),
                 # The server's own drain decides when browsers end; a Ctrl-C must not take them from under the runs.
                 handle_sigint=False,
                 handle_sigterm=False,
                 handle_sighup=False,
             )
         except PlaywrightError as error:
+            stored.discard()
             raise BrowserUnavailable(f"Chromium does not start: {_launch_reason(error)}") from error
         with translated():
             session = await browser.new_browser_cdp_session()
             pid = await _browser_pid(session)
-        return ChromiumShell(browser, session, pid, spec)
+        return ChromiumShell(browser, session, pid, spec, stored)
 
     async def probe(self) -> None:
         """Make the driver answer without any browser."""
@@ -126,11 +129,14 @@ class ChromiumDriver:
 class ChromiumShell:
     """One Chromium."""
 
-    def __init__(self, browser: Browser, session: CDPSession, pid: int | None, spec: LaunchSpec) -> None:
+    def __init__(
+        self, browser: Browser, session: CDPSession, pid: int | None, spec: LaunchSpec, stored: DownloadFolders
+    ) -> None:
         self._browser = browser
         self._spec = spec
         self._session = session
         self._folders = DownloadFolders(pid)
+        self._stored = stored
         self.pid = pid
 
     @property
@@ -190,8 +196,8 @@ class ChromiumShell:
             await self._browser.close()
 
     def discard(self) -> bool:
-        """Remove what its contexts have left on the disk; return whether something stayed."""
-        return self._folders.discard()
+        """Remove what its contexts and the driver have left on the disk; return whether something stayed."""
+        return any([self._folders.discard(), self._stored.discard()])
 
 
 class ChromiumContext:

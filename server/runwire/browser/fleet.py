@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -15,7 +16,7 @@ from runwire.browser.closing import CloseCounts, close_within
 from runwire.browser.health import Health, Sign
 from runwire.browser.owned import OwnedTasks
 from runwire.browser.ports import DriverPort, LaunchSpec, StartDriver
-from runwire.browser.processes import is_alive, kill_group, kill_strays, remove_profile
+from runwire.browser.processes import cpu_wait_s, is_alive, is_stopped, kill_group, kill_strays, remove_profile
 from runwire.browser.settings import BrowserHostSettings
 from runwire.browser.shell import Shell, probe, remove
 from runwire.errors import BrowserUnavailable
@@ -27,6 +28,11 @@ SECOND_PROBE = 1.5
 that keeps the time to a new page after a freeze below the goal (probe period + 1.4 s)."""
 REAP_S = 0.2
 """How long a killed driver's pipes take to close; a guess, the kernel needs some milliseconds."""
+STARVED_SHARE = 0.25
+"""Share of a probe's time that browser, driver and host have waited for a processor from which on silence says nothing;
+a guess: frozen ones wait for none at all."""
+STARVED_S = 10.0
+"""How long a starved browser is believed at most; a guess."""
 WEIGH_EVERY = 10
 """Memory is measured at every tenth round of probes: it costs some ms of CPU in a process with many pages."""
 
@@ -42,8 +48,9 @@ class Fleet:
         tasks: OwnedTasks,
         counts: CloseCounts,
         now: Callable[[], float] = time.monotonic,
+        cpu_wait_s: Callable[[Collection[int]], float] = cpu_wait_s,
     ) -> None:
-        """``now`` is the monotonic clock, seconds."""
+        """``now`` is the monotonic clock, seconds; ``cpu_wait_s`` tells how long processes have waited to run."""
         self._settings = settings
         self._spec = LaunchSpec(
             executable=executable,
@@ -54,12 +61,12 @@ class Fleet:
             timeout_s=settings.launch_timeout_s,
             secrets=settings.secrets,
             downloads=settings.downloads,
-            artifacts=settings.artifacts,
         )
         self._start_driver = start_driver
         self._tasks = tasks
         self._counts = counts
         self._now = now
+        self._cpu_wait_s = cpu_wait_s
         self._driver: DriverPort | None = None
         self._launching: asyncio.Task[Shell] | None = None
         self._lock = asyncio.Lock()
@@ -240,9 +247,23 @@ class Fleet:
     async def _examine(self, shell: Shell) -> None:
         limit_s = self._settings.probe_timeout_s
         if shell.see(await probe(shell, limit_s)) is Health.SUSPECT:
-            shell.see(await probe(shell, limit_s * SECOND_PROBE))
+            shell.see(await self._ask_again(shell, limit_s * SECOND_PROBE))
         if shell.health is Health.BAD and not await self._driver_answers():
             await self.lose_driver("silent")
+
+    async def _ask_again(self, shell: Shell, limit_s: float) -> Sign:
+        """Ask a silent browser once more, and again as long as it is the machine that has no time to answer."""
+        parts = (shell.port, self._driver)
+        theirs = [part.pid for part in parts if part is not None and part.pid is not None]
+        pids = [threading.get_native_id(), *theirs]
+        end = self._now() + STARVED_S
+        while True:
+            began, waited_s = self._now(), self._cpu_wait_s(pids)
+            sign = await probe(shell, limit_s)
+            starved = self._cpu_wait_s(pids) - waited_s >= STARVED_SHARE * (self._now() - began)
+            if sign is not Sign.SILENT or not starved or any(map(is_stopped, theirs)) or self._now() >= end:
+                return sign
+            log.info("browser.starved", browser=shell.number, pid=shell.port.pid)
 
     async def _driver_answers(self) -> bool:
         driver = self._driver

@@ -15,7 +15,6 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import structlog
 
@@ -193,8 +192,6 @@ class BrowserHost:
             raise BrowserUnavailable(reason)
         sweep_folders()
         executable = find_executable(self._settings.executable, headless=self._settings.headless)
-        if self._settings.artifacts:
-            Path(self._settings.artifacts).mkdir(parents=True, exist_ok=True, mode=0o700)
         start_driver = self._start_driver or _start_playwright
         thread = HostThread("runwire-browsers")
         thread.start()

@@ -48,7 +48,11 @@ async def find(stage: Stage, target: Target, purpose: Purpose, deadline: Deadlin
         BrowserTimeout: none is, in time; the message names what was nearest.
         BrowserError: several are; the message tells how to say which.
     """
-    whole, partly = tiers(stage, target, purpose, ("whole",)), tiers(stage, target, purpose, ("start", "part"))
+    whole = tiers(stage, target, purpose, ("whole",))
+    found, count = await _look(whole)  # mostly it is there already: one question instead of four
+    if found is not None and count == 1 and target.nth is None:
+        return found
+    partly = tiers(stage, target, purpose, ("start", "part"))
     while True:
         await _any_visible(stage, target, (*whole, *partly), deadline)
         found = await first_shown(whole)
@@ -63,8 +67,7 @@ async def find(stage: Stage, target: Target, purpose: Purpose, deadline: Deadlin
 
 async def shown(stage: Stage, target: Target) -> int:
     """Return how many visible elements the target means now: of the first tier that shows any."""
-    found = await first_shown(tiers(stage, target, "point"))
-    return 0 if found is None else await found.count()
+    return (await _look(tiers(stage, target, "point")))[1]
 
 
 async def wait_shown(stage: Stage, target: Target, deadline: Deadline) -> None:
@@ -95,11 +98,16 @@ async def _any_visible(stage: Stage, target: Target, tiers: tuple[Locator, ...],
 
 
 async def first_shown(tiers: tuple[Locator, ...]) -> Locator | None:
+    return (await _look(tiers))[0]
+
+
+async def _look(tiers: tuple[Locator, ...]) -> tuple[Locator | None, int]:
+    """Return the first tier that shows something now, and how many elements it shows."""
     for tier in tiers:
         visible = _visible(tier)
-        if await visible.count():
-            return visible
-    return None
+        if count := await visible.count():
+            return visible, count
+    return None, 0
 
 
 async def _pick(found: Locator, target: Target) -> Locator:

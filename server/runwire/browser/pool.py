@@ -20,7 +20,7 @@ from runwire.browser.egress_policy import policy_of
 from runwire.browser.fleet import Fleet
 from runwire.browser.health import Health, Sign
 from runwire.browser.owned import OwnedTasks
-from runwire.browser.ports import EgressPort, StartDriver
+from runwire.browser.ports import EgressPort, PagePort, StartDriver
 from runwire.browser.processes import descriptors
 from runwire.browser.screen import Screens
 from runwire.browser.seat import Seat, SeatPage
@@ -130,7 +130,16 @@ class ContextPool:
 
     async def open_page(self, seat: Seat) -> SeatPage:
         """Return a page for one operation. Raises BrowserLost or BrowserTimeout."""
-        return await seat.open_page(self._settings.open_timeout_s)
+        page = await seat.open_page(self._settings.open_timeout_s)
+        if seat.ended_pages and seat.ahead is None:  # one page after the other: the next shall not be waited for
+            seat.ahead = self._tasks.spawn(_new_page(seat), "page ahead")
+        return page
+
+    def end_page(self, page: SeatPage) -> None:
+        """Begin to close it; its context waits for that within the page's bound."""
+        closing = self._tasks.spawn(self.close_page(page), "close page")
+        page.seat.closing.add(closing)
+        closing.add_done_callback(page.seat.closing.discard)
 
     async def close_page(self, page: SeatPage) -> None:
         """Close it within its bound. Raises nothing."""
@@ -346,6 +355,10 @@ class ContextPool:
                 seats.remove(seat)
                 await seat.proxy.close()
         await self.fleet.remove(shell)
+
+
+async def _new_page(seat: Seat) -> PagePort:
+    return await seat.context.new_page()
 
 
 def _parking_key(config: BrowserConfig) -> BrowserConfig:

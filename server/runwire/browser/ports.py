@@ -20,8 +20,7 @@ from runwire.protocol.view import Input
 @dataclass(frozen=True, slots=True)
 class LaunchSpec:
     """What a browser is launched with; no part of it comes from a user. ``secrets`` are what its pages may be given,
-    ``downloads`` what of theirs is kept; ``artifacts`` is a folder for whatever else is stored: without one it is a
-    temporary one, which a killed driver leaves behind.
+    ``downloads`` what of theirs is kept.
     """
 
     executable: str
@@ -31,7 +30,6 @@ class LaunchSpec:
     timeout_s: float
     secrets: Mapping[str, HttpSecret] = field(default_factory=dict)
     downloads: DownloadBounds = field(default_factory=DownloadBounds)
-    artifacts: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,17 @@ def memory_bytes(pid: int) -> int:
     return sum(_memory(one) for one in (pid, *descendants(pid)))
 
 
+def cpu_wait_s(pids: Collection[int]) -> float:
+    """Return how many seconds the main threads of these processes have been ready to run and had no processor, in sum;
+    0 where the kernel does not count it.
+    """
+    total_ns = 0
+    for pid in pids:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            total_ns += int(Path(f"/proc/{pid}/schedstat").read_text().split()[1])
+    return total_ns / 1e9
+
+
 def descriptors(pid: int) -> int:
     """Return how many file descriptors the process has open; 0 if it is gone or not ours."""
     try:

@@ -29,7 +29,8 @@ too.
 
 @dataclass(eq=False, slots=True)
 class Seat:
-    """A fresh context. ``parked_at`` is when it was made (monotonic); ``first_page`` is there until it is taken;
+    """A fresh context. ``parked_at`` is when it was made (monotonic); ``first_page`` is there until it is taken,
+    ``ahead`` the one after that, for a run that has ended a page; ``closing`` are pages that are being closed;
     ``screen`` is the run's once there is one.
     """
 
@@ -40,6 +41,9 @@ class Seat:
     first_page: PagePort | None
     parked_at: float
     closed: bool = False
+    ended_pages: int = 0
+    ahead: asyncio.Task[PagePort] | None = None
+    closing: set[asyncio.Task[None]] = field(default_factory=set)
     screen: Screen | None = None
     turnstile: Turnstile = field(default_factory=Turnstile)
 
@@ -49,7 +53,7 @@ class Seat:
             page, self.first_page = self.first_page, None
             if page is None:
                 async with _bounded(self.shell, "opening a page", limit_s):
-                    page = await self.context.new_page()
+                    page = await self._page_ahead() or await self.context.new_page()
         if self.screen is not None:
             self.screen.opened(page)
         return SeatPage(self, page)
@@ -63,6 +67,14 @@ class Seat:
         """End the trace, and return it if it is to be kept. Raises BrowserLost or BrowserTimeout."""
         async with _bounded(self.shell, "ending a trace", limit_s):
             return await self.context.end_trace(keep=keep)
+
+    async def _page_ahead(self) -> PagePort | None:
+        """Return the page that was opened ahead, if one was and it could be."""
+        ahead, self.ahead = self.ahead, None
+        try:
+            return None if ahead is None else await asyncio.shield(ahead)
+        except BrowserError:  # the page that is opened instead says what is wrong
+            return None
 
     async def keep_downloads(self, limit_s: float) -> None:
         """Begin to keep downloads. Raises BrowserLost or BrowserTimeout."""
@@ -80,6 +92,8 @@ class Seat:
             return True
         self.closed = True
         closed = True
+        if self.closing:
+            await asyncio.wait(self.closing, timeout=bounds.page_s)
         try:
             if self.shell.port.connected:
                 closed = await close_within(counts, "context", self.context.close, bounds.context_s)
@@ -150,6 +164,7 @@ class SeatPage:
 
     async def close(self, counts: CloseCounts, bounds: CloseBounds) -> None:
         """Close the page within its bound; one that hangs goes with its context."""
+        self.seat.ended_pages += 1
         if self.seat.screen is not None:
             self.seat.screen.closed(self.port)
         if not self.seat.closed and self.seat.shell.port.connected:

@@ -36,9 +36,7 @@ class BrowserHostSettings:
     ``allow_hosts``: hosts and networks that may be visited although private. ``isolation`` ``browser``: each run gets a
     Chromium of its own. ``reserve_bytes`` and ``reserve_descriptors`` must be free for one more run to start: about
     three times what a run on a small page takes. ``parked_pages`` wait for each configuration, ``parked_in_all`` for
-    all of them together: users may have many configurations. ``secrets`` are what ``http_auth`` may name. ``artifacts``
-    is a folder for what the driver stores (nothing yet: downloads have their own); without it a driver that is killed
-    leaves an empty temporary one behind.
+    all of them together: users may have many configurations. ``secrets`` are what ``http_auth`` may name.
     """
 
     executable: str = ""
@@ -65,7 +63,6 @@ class BrowserHostSettings:
     secrets: Mapping[str, HttpSecret] = field(default_factory=dict)
     downloads: DownloadBounds = field(default_factory=DownloadBounds)
     trace: Literal["off", "on_failure", "on"] = "off"
-    artifacts: str = ""
     close: CloseBounds = field(default_factory=CloseBounds)
 
     @property

@@ -76,7 +76,6 @@ class BrowserSupport:
                 secrets=self._secrets,
                 trace=settings.browser_trace,
                 downloads=DownloadBounds(settings.browser_download_bytes, settings.browser_downloads),
-                artifacts=str(settings.data_path.absolute() / "browsers"),
             ),
             self._sample_origin,
         )

@@ -203,7 +203,9 @@ class BrowserLease(Protocol):
         """
 
     def page(self) -> AbstractAsyncContextManager[PageHandle]:
-        """Open a page for one operation; it is closed when the block ends, whatever happened in it."""
+        """Open a page for one operation; closing it begins when the block ends, whatever happened in it, and is over
+        when the lease has ended.
+        """
 
 
 class BrowserPool(Protocol):
