@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import zipfile
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from tests.support.database import query
 from tests.support.embedded import EmbeddedServer
 from tests.support.gates import Gate
 from tests.support.http import ended, problem_of, start
-from tests.support.sockets import Socket, following, log_of, opened
+from tests.support.sockets import Socket, conversing, following, log_of, opened
 
 SHARED = "/v1/shared"
 INSIDE = ["", "/runs", "/runs/{run}", "/runs/{run}/events", "/runs/{run}/artifacts.zip"]
@@ -169,6 +170,27 @@ async def test_a_visitor_follows_on_both_sockets_and_commands_nothing(sharing: E
     assert ending.code == 1000
     assert log_of(ending.frames) == log_of(socket.frames, run_id) == sharing.entries(run_id)
     assert "queue" not in {frame["type"] for frame in ending.frames + socket.frames}
+
+
+async def test_a_visitor_keeps_no_run_alive_that_its_starter_has_left(make_server: MakeServer) -> None:
+    server = make_server(share_links=True, disconnect_cancel_s=1.5)
+    async with conversing(server) as starter:
+        hang = {"steps": [{"text": "begun"}, {"hang": "async"}]}
+        run_id = (await starter.ok("run.start", agent="scripted", input=hang, on_disconnect="cancel"))["run_id"]
+        share = await _share(server, run_id=run_id)
+        async with _socket(server, share, f"/ws/runs/{run_id}?follow=1") as left:
+            await left.next()
+        async with _socket(server, share, f"/ws/runs/{run_id}?follow=1") as visitor, following(server, run_id) as owner:
+            await visitor.next()
+            await owner.next()
+            starter.drop()
+            owner.drop()
+            ended_here = asyncio.create_task(visitor.to_the_end())
+            while not ended_here.done():  # nor by coming again and again
+                async with _socket(server, share, f"/ws/runs/{run_id}?follow=1") as again:
+                    await again.next()
+            ending = await ended_here
+    assert ending.frames[-1]["data"]["status"] == "CANCELLED"
 
 
 async def test_the_ticket_of_another_run_is_4501_on_a_runs_own_socket(sharing: EmbeddedServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -76,6 +77,38 @@ async def test_one_that_is_or_will_be_too_large_is_cancelled_at_once(tmp_path: P
     assert ("Browser.cancelDownload", {"guid": "big", "browserContextId": "context"}) in session.sent
     session.tell("downloadProgress", guid="big", state="canceled")
     assert await downloads.ended(None) == []
+
+
+async def test_what_is_no_file_of_the_browsers_own_is_not_read(tmp_path: Path) -> None:
+    """A browser that was broken into could put links there; the server may be root."""
+    session, folder = _Session(), tmp_path / "d"
+    downloads = await _begun(session, folder, one_bytes=4)
+    (tmp_path / "mine").write_bytes(b"1234")
+    (folder / "link").symlink_to(tmp_path / "mine")
+    os.mkfifo(folder / "pipe")
+    (folder / "long").write_bytes(b"12345")
+    for guid in ("link", "pipe", "long"):
+        session.tell("downloadProgress", guid=guid, state="completed", totalBytes=0, receivedBytes=1)
+    async with asyncio.timeout(5):
+        found = await downloads.ended(None)
+    assert [one.data for one in found] == [None] * 3
+    assert [why.removeprefix("it cannot be read: ") for one in found if (why := one.refused)] == [
+        os.strerror(errno.ELOOP),
+        "it is no file of the browser's own",
+        "it has more than 4 bytes",
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+async def test_the_file_of_another_user_is_not_read(tmp_path: Path) -> None:
+    session = _Session()
+    downloads = await _begun(session, tmp_path)
+    session.arrive(tmp_path, "one", b"1", state="inProgress")
+    (tmp_path / "one").write_bytes(b"1")
+    os.chown(tmp_path / "one", 65534, -1)
+    session.tell("downloadProgress", guid="one", state="completed", totalBytes=0, receivedBytes=1)
+    (one,) = await downloads.ended(None)
+    assert one.data is None
 
 
 async def test_beyond_the_last_one_the_browser_refuses_them_itself(tmp_path: Path) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
@@ -61,6 +63,8 @@ class Downloads:
         self._session = session
         self._context_id = context_id
         self._folder = folder
+        self._owner = -1
+        """The user that the browser runs as."""
         self._bounds = bounds
         self._hidden = hidden
         self._names: OrderedDict[str, str] = OrderedDict()
@@ -72,6 +76,7 @@ class Downloads:
 
     async def start(self) -> None:
         """Have Chromium keep what the pages download from now on."""
+        self._owner = self._folder.stat().st_uid
         self._session.on("Browser.downloadWillBegin", self._on_begin)
         self._session.on("Browser.downloadProgress", self._on_progress)
         await self._behave("allowAndName")
@@ -105,7 +110,7 @@ class Downloads:
         if isinstance(settled, Download):
             return settled
         try:
-            data = await asyncio.to_thread(settled.read_bytes)
+            data = await asyncio.to_thread(_read, settled, self._owner, self._bounds.one_bytes)
             settled.unlink()
         except OSError as error:
             return Download(self._name(guid), None, f"it cannot be read: {error.strerror}")
@@ -173,6 +178,21 @@ class Downloads:
         self._sending.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:  # it has ended, or its browser has
             log.debug("browser.download_not_cancelled", error=repr(error))
+
+
+def _read(path: Path, owner: int, most_bytes: int) -> bytes:
+    """Return what a file of ``owner`` holds: a browser that was broken into could put a link to any file there, and the
+    server may be root. Raises OSError.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_uid != owner:
+            raise OSError(errno.EPERM, "it is no file of the browser's own")
+        data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise OSError(errno.EFBIG, f"it has more than {most_bytes} bytes")
+    return data
 
 
 class DownloadFolders:

@@ -33,13 +33,15 @@ WIRE_CACHE = 8
 class RunTail:
     """The newest committed entries of one run that somebody follows. The server's loop only."""
 
-    __slots__ = ("_frames", "_size_bytes", "_wire", "end_seq", "first_seq", "followers")
+    __slots__ = ("_frames", "_size_bytes", "_wire", "end_seq", "first_seq", "followers", "present")
 
     def __init__(self) -> None:
         self.first_seq = 0
         """The seq of the first frame held; 0 until something was committed since the tail was made."""
         self.end_seq: int | None = None
         self.followers: set[Follower] = set()
+        self.present = 0
+        """How many of the followers count as somebody who is there."""
         self._frames: list[bytes] = []
         self._size_bytes = 0
         self._wire: dict[tuple[int, int], bytes] = {}
@@ -103,12 +105,13 @@ def entries_on_wire(run_id: str, first_seq: int, frames: list[bytes]) -> bytes:
 class Follower:
     """A cursor on one run's log and what to call when there is more. Made by :meth:`AgentWebSocketBridge.follow`."""
 
-    __slots__ = ("run_id", "tail", "wake")
+    __slots__ = ("present", "run_id", "tail", "wake")
 
-    def __init__(self, run_id: str, tail: RunTail, wake: Callable[[], None]) -> None:
+    def __init__(self, run_id: str, tail: RunTail, wake: Callable[[], None], *, present: bool) -> None:
         self.run_id = run_id
         self.tail = tail
         self.wake = wake
+        self.present = present
 
 
 class AgentWebSocketBridge:
@@ -187,14 +190,18 @@ class AgentWebSocketBridge:
 
     # To followers
 
-    def follow(self, run_id: str, wake: Callable[[], None]) -> Follower:
-        """Attach a follower: from now on nothing is committed to the run without ``wake`` being called on the loop."""
+    def follow(self, run_id: str, wake: Callable[[], None], *, present: bool = True) -> Follower:
+        """Attach a follower: from now on nothing is committed to the run without ``wake`` being called on the loop.
+
+        One that is not ``present`` (a visitor, who may change nothing) keeps no run alive that its owner has left.
+        """
         tail = self._tails.get(run_id)
         if tail is None:
             tail = self._tails[run_id] = RunTail()
-        follower = Follower(run_id, tail, wake)
+        follower = Follower(run_id, tail, wake, present=present)
         tail.followers.add(follower)
-        self._tell_presence(run_id, tail)
+        tail.present += present
+        self._tell_presence(follower)
         return follower
 
     def unfollow(self, follower: Follower) -> None:
@@ -203,18 +210,19 @@ class AgentWebSocketBridge:
         if follower not in tail.followers:
             return
         tail.followers.discard(follower)
+        tail.present -= follower.present
         if not tail.followers:
             self._tails.pop(follower.run_id, None)
-        self._tell_presence(follower.run_id, tail)
+        self._tell_presence(follower)
 
-    def _tell_presence(self, run_id: str, tail: RunTail) -> None:
-        if self._presence is not None:
-            self._presence(run_id, len(tail.followers))
+    def _tell_presence(self, moved: Follower) -> None:
+        if self._presence is not None and moved.present:
+            self._presence(moved.run_id, moved.tail.present)
 
     def followers_of(self, run_id: str) -> int:
-        """Return how many follow the run now."""
+        """Return how many follow the run now and count as present."""
         tail = self._tails.get(run_id)
-        return 0 if tail is None else len(tail.followers)
+        return 0 if tail is None else tail.present
 
     async def read(self, run: OwnedRun, after: int, *, entries: int, size_bytes: int) -> Chunk:
         """Return committed entries from the database; for a follower whose cursor lies before its tail."""

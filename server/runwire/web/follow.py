@@ -98,7 +98,7 @@ class RunFollow:
         self._unplace: Callable[[], None] | None = None
         self._on_end = on_end
         self._loop = asyncio.get_running_loop()
-        self._follower: Follower = bridge.follow(run_id, self.pump)
+        self._follower: Follower = bridge.follow(run_id, self.pump, present=connection.visitor is None)
         self._stuck_timeout_s = stuck_timeout_s
         self._slow_frame_timeout_s = slow_frame_timeout_s
         self._run: OwnedRun | None = None
