@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.process import ServerProcess, run_command
 
+pytestmark = pytest.mark.timeout(60)  # a test is many commands, each a process
 TEST = "# A comment that is kept\nname: Tour\nsteps:\n  - Navigate to https://example.org/\n"
 
 

@@ -8,10 +8,15 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runwire.errors import InvalidInput
 from runwire.protocol.steps.shape import MAX_TEXT
+
+if TYPE_CHECKING:
+    from runwire_client import AsyncRunwire
 
 MODEL = "RUNWIRE_MODEL_URL"
 SOUND, FAULTY = 0, 1
@@ -71,6 +76,16 @@ def read_test(path: Path) -> str:
         raise InvalidInput(f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"is no UTF-8 text: byte {error.start}") from error
+
+
+async def refuse_faulty(client: AsyncRunwire, tests: Iterable[tuple[Path, str]]) -> None:
+    """Have the server check tests: it knows whether a model can read what the grammar cannot.
+
+    Raises InvalidInput with the file and the place of the first fault.
+    """
+    for path, text in tests:
+        for fault in await client.tests.faults(text):
+            raise InvalidInput(f"{path}: {fault}")
 
 
 def sound_test(path: Path) -> str:

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runwire.cli.check import sound_test
+from runwire.cli.check import refuse_faulty, sound_test
 from runwire.cli.door import RUN_SETTINGS, add_any_door, open_door, run_settings
 from runwire.cli.interrupts import Interrupts
 from runwire.cli.reports import add_reports, write_reports
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if bool(arguments.paths or arguments.task) == (arguments.saved is not None):
         raise InvalidInput("give either files or folders with tests and --task TASK_ID, or --saved SUITE_ID")
-    tests = [sound_test(path) for path in _files(arguments.paths)]
+    tests = [(path, sound_test(path)) for path in _files(arguments.paths)]
     settings = run_settings(arguments)
     configure_logs("error" if arguments.log_level is None else settings.log_level, settings.log_format)
     try:
@@ -93,10 +93,11 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-async def _run(arguments: argparse.Namespace, settings: Settings, tests: list[str]) -> int:
+async def _run(arguments: argparse.Namespace, settings: Settings, tests: list[tuple[Path, str]]) -> int:
     from runwire_client import AsyncRunwire
 
     async with open_door(arguments, settings) as door, AsyncRunwire(door.url, door.token) as client:
+        await refuse_faulty(client, tests)
         started = await _start(client, arguments, tests)
         print(f"{started.name}: {len(started.runs)} runs, suite run {started.id}", flush=True)
         interrupts = Interrupts(f"suite run {started.id}", lambda: client.suites.cancel(started.id), _note)
@@ -112,11 +113,11 @@ async def _run(arguments: argparse.Namespace, settings: Settings, tests: list[st
     return PASSED if ended.verdict == "passed" else FAILED
 
 
-async def _start(client: AsyncRunwire, arguments: argparse.Namespace, tests: list[str]) -> SuiteRun:
+async def _start(client: AsyncRunwire, arguments: argparse.Namespace, tests: list[tuple[Path, str]]) -> SuiteRun:
     if arguments.saved is not None:
         return await client.suites.run(arguments.saved, priority=arguments.priority)
     name = arguments.name or (arguments.paths[0].resolve().stem if arguments.paths else arguments.task[0])
-    given = [{"test": text} for text in tests] + [{"task": task_id} for task_id in arguments.task]
+    given = [{"test": text} for _, text in tests] + [{"task": task_id} for task_id in arguments.task]
     return await client.suites.start(name, given, arguments.browser_config, priority=arguments.priority)
 
 

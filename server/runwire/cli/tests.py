@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runwire.cli.check import sound_test
+from runwire.cli.check import refuse_faulty, sound_test
 from runwire.cli.door import add_door, talk_anywhere
 from runwire.cli.reports import add_reports, write_reports
 from runwire.cli.threads import printable
@@ -57,11 +57,12 @@ def run_save(arguments: argparse.Namespace) -> int:
     """Save tests; nothing is saved unless all files are sound. Prints a line for each: id, version, name."""
     if arguments.id is not None and len(arguments.files) > 1:
         raise InvalidInput("--id names one test; give one FILE")
-    tests = [(arguments.id or path.stem, sound_test(path)) for path in arguments.files]
+    tests = [(path, sound_test(path)) for path in arguments.files]
 
     async def save(client: AsyncRunwire) -> None:
-        for test_id, text in tests:
-            print(heading(await _save(client, test_id, text)))
+        await refuse_faulty(client, tests)
+        for path, text in tests:
+            print(heading(await _save(client, arguments.id or path.stem, text)))
 
     return talk_anywhere(arguments, save)
 

@@ -47,6 +47,10 @@ class BlockingTests:
         self._wait = wait
         self._each = each
 
+    def faults(self, test: Mapping[str, Any] | str) -> tuple[str, ...]:
+        """Return all that is wrong with a test; nothing is saved."""
+        return self._wait(self._parts.faults(test))
+
     def create(self, test: Mapping[str, Any] | str, *, task_id: str | None = None) -> SavedTest:
         """Save a test."""
         return self._wait(self._parts.create(test, task_id=task_id))

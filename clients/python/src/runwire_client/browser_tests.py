@@ -122,6 +122,11 @@ class Tests:
     def __init__(self, http: HttpDoor) -> None:
         self._http = http
 
+    async def faults(self, test: Mapping[str, Any] | str) -> tuple[str, ...]:
+        """Return all that is wrong with a test, such as ``step 3: no target given``; nothing is saved."""
+        checked = Fields(await self._http.call("POST", "/v1/tasks/check", body={"test": test}), "checked test")
+        return tuple(Fields(row, "fault").text("message") for row in checked.rows("faults"))
+
     async def create(self, test: Mapping[str, Any] | str, *, task_id: str | None = None) -> SavedTest:
         """Save a test, an object or YAML or JSON text. Raises InvalidInput (which step), Conflict (the id is taken)."""
         body = {"id": task_id or new_run_id(), "test": test}
