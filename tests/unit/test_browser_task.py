@@ -12,7 +12,7 @@ from runwire.agents.browser_task import BrowserAgent
 from runwire.agents.browser_task.danger import Site, dangers, origin_of
 from runwire.agents.browser_task.tools import choice_of, planned
 from runwire.browser.snapshot import MAX_SNAPSHOT, bounded, role_and_name, without
-from runwire.contracts.agent import Approval
+from runwire.contracts.agent import AgentFailure, Approval
 from runwire.contracts.browser import ElementFacts
 from runwire.protocol.steps.actions import Click
 from runwire.protocol.steps.target import Target
@@ -55,6 +55,15 @@ async def test_what_a_person_allowed_is_done_once() -> None:
     (page,) = pool.pages
     assert isinstance(page, ScriptedHandle)
     assert [done for done in page.log if isinstance(done, Click)] == [Click(PAY.target)]
+
+
+async def test_where_nobody_decides_in_time_the_run_fails_with_the_steps_so_far() -> None:
+    pool = ScriptedPool(elements={"e1": PAY})
+    ctx = RecordingContext(pool, model=ScriptedChatModel([call("click", element="e1"), DONE]))
+    with pytest.raises(AgentFailure) as raised:
+        await BrowserAgent().run(ctx, {"task": "x", "url": "/shop"})
+    assert raised.value.code == "input_expired"
+    assert [step["status"] for step in raised.value.result["steps"]] == ["PASSED"]
 
 
 def element(name: str = "Next", role: str = "button", **facts: Any) -> ElementFacts:

@@ -19,7 +19,7 @@ from runwire.agents.browser_task.tools import Finish, Planned, arguments_of, cho
 from runwire.agents.browser_test.report import MAX_ERROR, StepReport, StepStatus
 from runwire.agents.browser_test.session import TestSession
 from runwire.agents.browser_test.traversal import masked
-from runwire.contracts.agent import AgentFailure, Approval, RunContext
+from runwire.contracts.agent import AgentFailure, Approval, InputExpired, RunContext
 from runwire.contracts.browser import PageHandle, Snapshot
 from runwire.contracts.model import Message, ModelAnswer, ModelRequest, ToolCall
 from runwire.errors import BrowserError, BrowserLost, InvalidInput, LimitExceeded, ModelError, ModelNonsense
@@ -225,8 +225,11 @@ class TaskSession(TestSession):
     async def _ask(self, tool: Mapping[str, object], message: str) -> Approval:
         if self._task.approvals == "deny":
             return DENIED
-        async with self._standing_still():
-            return await self._ctx.approve(tool, message=message, timeout_s=self._task.approval_timeout_s)
+        try:
+            async with self._standing_still():
+                return await self._ctx.approve(tool, message=message, timeout_s=self._task.approval_timeout_s)
+        except InputExpired as error:
+            raise AgentFailure(error.message, code=error.code, result=self.report.as_json()) from error
 
     @asynccontextmanager
     async def _standing_still(self) -> AsyncIterator[None]:
