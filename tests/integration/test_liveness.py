@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from runwire.web.connection import ANSWER_BACKLOG_BYTES
 from tests.conftest import MakeServer
+from tests.support.deadlines import eventually_async
 from tests.support.gates import Gate
 from tests.support.http import start
 from tests.support.raw import CLOSE, PING, TEXT, raw_peer
-from tests.support.sockets import conversing, following
+from tests.support.sockets import conversing, following, opened
 
 IDLE_S = 0.25
 BEAT_S = 0.05
@@ -118,3 +123,39 @@ async def test_s7_a_command_socket_hears_a_heartbeat_of_each_followed_run(make_s
         for run_id in runs:
             await http.post(f"/v1/runs/{run_id}/cancel")
             await socket.until_end(run_id)
+
+
+PING_COMMAND, BAD_COMMAND = '{{"op":"ping","id":"{0}"}}', '{{"id":"{0}"}}'
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [(True, PING_COMMAND), (False, PING_COMMAND), (False, BAD_COMMAND)],
+    ids=["run's socket", "command socket", "bad commands"],
+)
+async def test_s8_who_asks_and_does_not_read_is_cut(
+    make_server: MakeServer, gate: Gate, own: bool, message: str
+) -> None:
+    """An answer repeats the command's id, which may fill the message; nothing else bounds what waits for its reader."""
+    server = make_server()
+    asked = message.format("x" * 60_000)
+    async with server.http() as http:
+        run_id = await start(http, "gated", {"gate": gate.name})
+    path = f"/ws/runs/{run_id}?follow=1" if own else "/ws"
+    async with opened(server, path) as socket:
+        await socket.next()
+        (connection,) = server.services.connections
+        socket.pause()
+        held: list[int] = []
+
+        async def ask() -> None:
+            for _ in range(1_000):
+                await socket.send(asked)
+                held.append(connection.sink.buffered_bytes)
+
+        with pytest.raises(ConnectionClosed):
+            await ask()
+        assert max(held) <= ANSWER_BACKLOG_BYTES + len(asked)
+        closed = server.services.connections.counts.closed
+        await eventually_async(lambda: closed.total() == 1, "the end is counted")
+        assert closed == {"4008": 1}

@@ -37,6 +37,11 @@ from runwire.web.socket_counts import ABNORMAL, SocketCounts
 
 log = structlog.get_logger(__name__)
 
+ANSWER_BACKLOG_BYTES = 1_048_576
+"""Bytes that a client may leave unread while it goes on asking: an answer repeats its ``id``, which may be long. A
+live view's largest picture is smaller.
+"""
+
 
 class SocketClosed(Exception):
     """The socket is closed, by whichever side: nothing more to do for its endpoint."""
@@ -258,9 +263,11 @@ class SocketConnection:
     # Sending
 
     def send(self, frame: Frame) -> None:
-        """Send one frame outside the log."""
+        """Send one frame outside the log. A client that asks and does not read is cut."""
         self.sink.write(text_frame(encode(frame)))
         self._liveness.frame_sent(self._clock.monotonic())
+        if self.sink.buffered_bytes > ANSWER_BACKLOG_BYTES:
+            self.cut(CloseCode.SLOW_READER, f"{ANSWER_BACKLOG_BYTES} bytes were not taken")
 
     def entries_sent(self) -> None:
         """Note that entries went out."""
@@ -321,6 +328,8 @@ class SocketConnection:
     def cut(self, code: CloseCode, why: str) -> None:
         """Drop a peer whose buffer is full: no close frame would reach it, the log and the numbers say ``code``."""
         log.warning("socket.cut", **self.facts, code=int(code), why=why)
+        if self._state in (ConnectionState.AUTHENTICATING, ConnectionState.OPEN):
+            self._move(ConnectionState.CLOSING)  # what the transport says of its end is not why
         self.ended_by = code
         self.sink.abort()
 
