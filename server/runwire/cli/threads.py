@@ -40,7 +40,7 @@ def run_list(arguments: argparse.Namespace) -> int:
         async with aclosing(client.conversations.list(" ".join(arguments.query) or None)) as found:
             async for one in found:
                 when = datetime.fromtimestamp(one.active_ms / 1000).astimezone()
-                print(f"{when:%Y-%m-%d %H:%M}  {one.id}  {one.runs:>4} runs  {printable(one.title)}")
+                print(f"{when:%Y-%m-%d %H:%M}  {one.id}  {one.runs:>4} {"run " if one.runs == 1 else "runs"}  {printable(one.title)}")
                 if one.snippet is not None:
                     print(f"    {printable(one.snippet)}")
 
