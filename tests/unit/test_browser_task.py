@@ -14,6 +14,7 @@ from runwire.agents.browser_task.tools import choice_of, planned
 from runwire.browser.snapshot import MAX_SNAPSHOT, bounded, role_and_name, without
 from runwire.contracts.agent import AgentFailure, Approval
 from runwire.contracts.browser import ElementFacts
+from runwire.errors import InvalidInput
 from runwire.protocol.steps.actions import Click
 from runwire.protocol.steps.target import Target
 from runwire.testing.context import RecordingContext
@@ -90,6 +91,10 @@ DANGEROUS: list[tuple[dict[str, Any], ElementFacts | None]] = [
     ({"name": "navigate", "url": "http://shop.example/"}, None),
     ({"name": "navigate", "url": "https://shop.example:444/"}, None),
     ({"name": "navigate", "url": "//evil.example/"}, None),
+    ({"name": "navigate", "url": "https://evil.example\\@a.partner.example/"}, None),
+    ({"name": "navigate", "url": "\\\\evil.example/"}, None),
+    ({"name": "click"}, element("Offer", "link", href="http://[")),
+    ({"name": "click"}, element(form_action="http://[", submits=True)),
     ({"name": "answer_next_dialog", "accept": True}, None),
     ({"name": "upload", "file": "a.txt"}, element("File")),
 ]
@@ -126,6 +131,12 @@ def test_what_cannot_be_taken_back_is_dangerous(asked: dict[str, Any], facts: El
 @pytest.mark.parametrize(("asked", "facts"), HARMLESS, ids=str)
 def test_what_can_be_taken_back_is_not(asked: dict[str, Any], facts: ElementFacts | None) -> None:
     assert reasons(asked, facts) == []
+
+
+@pytest.mark.parametrize("url", ["http://[", "http://a\uff0fb/"])
+def test_an_address_that_cannot_be_read_is_told_to_the_model(url: str) -> None:
+    with pytest.raises(InvalidInput, match="is no address"):
+        planned(choice_of(call("navigate", url=url)), None)
 
 
 def test_a_site_is_an_origin_or_a_host_that_was_named() -> None:

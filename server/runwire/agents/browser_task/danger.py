@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from runwire.agents.browser_task.tools import AnswerNextDialog, Click, Fill, Navigate, Planned, Press, Upload
 from runwire.agents.dangerous_words import dangerous_word
@@ -25,7 +25,7 @@ _TYPED_INTO = frozenset({"textbox", "searchbox", "combobox", "spinbutton"})
 
 def origin_of(url: str) -> str:
     """Return scheme, host and port of an address in lower case; ``about:blank`` and the like are their own."""
-    parts = urlsplit(url)
+    parts = _split(url)
     return f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else url.lower()
 
 
@@ -40,12 +40,12 @@ class Site:
 
     def holds(self, url: str) -> bool:
         """Return whether a page at this absolute address belongs to it; an empty page does."""
-        host = (urlsplit(url).hostname or "").lower()
+        host = (_split(url).hostname or "").lower()
         return url == "about:blank" or origin_of(url) in self.origins or matches(host, self.hosts)
 
     def with_origins(self, urls: Iterable[str | None]) -> Site:
         """Return the site with the origins of addresses; relative ones and None add nothing."""
-        added = {origin_of(url) for url in urls if url is not None and urlsplit(url).netloc}
+        added = {origin_of(url) for url in urls if url is not None and _split(url).netloc}
         return Site(self.origins | added, self.hosts)
 
 
@@ -116,9 +116,20 @@ def _form(element: ElementFacts, site: Site, base: str) -> Iterator[str]:
 
 
 def _leads_away(url: str, site: Site, base: str) -> bool:
-    parts = urlsplit(url)
+    parts = _split(url)
     if not parts.scheme and not parts.netloc:
         return False  # relative: the page's own site
     if parts.scheme in ("javascript", "mailto", "tel"):
         return False  # leads nowhere by itself
-    return not site.holds(url if parts.scheme else f"{urlsplit(base).scheme}:{url}")
+    return not site.holds(url if parts.scheme else f"{_split(base).scheme}:{url}")
+
+
+def _split(url: str) -> SplitResult:
+    """Return an address's parts; one that cannot be read, or that a browser reads otherwise (it takes a backslash for a
+    slash: ``https://evil.example\\@ours.example``), has no host and belongs to no site.
+    """
+    unclear = SplitResult("unclear", "", url, "", "")
+    try:
+        return unclear if "\\" in url else urlsplit(url)
+    except ValueError:
+        return unclear

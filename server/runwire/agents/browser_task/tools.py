@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -213,7 +214,7 @@ def planned(choice: Choice, element: ElementFacts | None) -> Planned:
 def _action(choice: Choice, element: ElementFacts | None) -> do.Action:
     match choice:
         case Navigate(url=url):
-            return do.Navigate(url)
+            return do.Navigate(_address(url))
         case Press(key=key):
             return do.Press(key_of(tokenize(key)), None if element is None else element.target)
         case Go(direction=direction):
@@ -229,6 +230,15 @@ def _action(choice: Choice, element: ElementFacts | None) -> do.Action:
     if element is None:
         raise InvalidInput("this tool needs an element")
     return _pointing(choice, element)
+
+
+def _address(url: str) -> str:
+    """Return an address that can be read. Raises InvalidInput."""
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        raise InvalidInput(f"{url[:100]!r} is no address: {error}") from error
+    return url
 
 
 def _pointing(choice: Choice, element: ElementFacts) -> do.Action:
