@@ -40,7 +40,8 @@ def run_list(arguments: argparse.Namespace) -> int:
         async with aclosing(client.conversations.list(" ".join(arguments.query) or None)) as found:
             async for one in found:
                 when = datetime.fromtimestamp(one.active_ms / 1000).astimezone()
-                print(f"{when:%Y-%m-%d %H:%M}  {one.id}  {one.runs:>4} {"run " if one.runs == 1 else "runs"}  {printable(one.title)}")
+                runs = f"{one.runs:>4} {'run ' if one.runs == 1 else 'runs'}"
+                print(f"{when:%Y-%m-%d %H:%M}  {one.id}  {runs}  {printable(one.title)}")
                 if one.snippet is not None:
                     print(f"    {printable(one.snippet)}")
 
