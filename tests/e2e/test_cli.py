@@ -193,7 +193,7 @@ def test_db_upgrade_and_check(tmp_path: Path) -> None:
 def test_agents_are_listed(tmp_path: Path) -> None:
     done = run_command("agents", "--agents", "tests.support.agents:facts", cwd=tmp_path)
     assert done.returncode == 0
-    names = [line.split()[0] for line in done.stdout.splitlines()]
+    names = [line.split()[0] for line in done.stdout.splitlines() if not line.startswith(" ")]  # else a hint
     assert names == sorted(names)
     assert {"browser-test", "echo", "facts", "scripted"} <= set(names)
 
