@@ -162,6 +162,11 @@ bench-browser: setup $(STAMPS)/chromium ## The browser host beside a cold browse
 bench-isolation: setup ## Start to first event of an agent in a process of its own, beside one in a thread (ten seconds)
 	$(BIN)/python -m bench.isolation
 
+.PHONY: bench-ui
+bench-ui: setup $(STAMPS)/web $(STAMPS)/chromium ## The page in real Chromium: frames while it streams, size and first paint of long runs (about two minutes)
+	@cat $(STAMPS)/web $(STAMPS)/chromium
+	$(BIN)/python -m bench.page
+
 ##@ Keep
 .PHONY: docs
 docs: setup ## Write the pages that are made from the code (settings, states, schemas), and the page's types from those

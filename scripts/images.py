@@ -1,8 +1,9 @@
 """Makes the pictures of the documents: ``python scripts/images.py``. A real server, a real Chromium, a real terminal.
 
-``docs/images/page.png`` is the page that shows a run of the sample shop's test, ``docs/images/terminal.png`` what the
-same test looks like in a terminal, ``docs/images/top.png`` what ``runwire top`` shows of a busy server. Nothing in them
-is drawn by hand: where the program changes, `make images` makes them anew. One thread; server, browser and commands are
+``docs/images/page.png`` is the page that shows a run of the sample shop's test, ``live.png`` a browser that a person
+has taken over, ``test.png`` the form of a test that is being written, ``terminal.png`` what the shop's test looks like
+in a terminal, ``top.png`` what ``runwire top`` shows of a busy server. Nothing in them is drawn by hand: where the
+program changes, `make images` makes them anew. One thread; server, browser and commands are
 child processes with a time limit each.
 """
 
@@ -47,6 +48,21 @@ COLUMNS, ROWS = 80, 24
 START_S, RUN_S, STOP_S = 30.0, 60.0, 10.0
 PAGE_SIZE = ViewportSize(width=1280, height=720)
 CHOSEN_STEP = 'Check "I accept the terms"'
+WAITING = """
+name: Check out with a person's address
+url: /samples/shop/checkout.html
+steps:
+  - Verify text "Checkout"
+  - Select "Express (1 day)" from "Delivery"
+  - Wait for text "Thank you"
+step_timeout_s: 60
+"""
+FILLED = {(380, 227): "Ada Lovelace", (380, 313): "ada@example.org"}
+"""What the person writes, by places in the fields of the checkout, CSS pixels of its page."""
+MISTAKEN = """Click link "Blue mug"
+Select "2" from "Quantity"
+Click
+Verify text "Blue mug was added to your cart\""""
 MOMENT_S = 1.0  # the page smooths its scrolling; a picture in between is blurred
 
 COLOURS = TerminalTheme(
@@ -70,7 +86,7 @@ def main() -> int:
     """Make the pictures and name them."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as folder, chromium() as browser, server(Path(folder)) as login:
-        show_page(browser, login, IMAGES / "page.png")
+        show_pages(browser, login)
         show_terminal(browser, Path(folder), COMMAND, IMAGES / "terminal.png")
         with busy(Path(folder)):
             show_terminal(browser, Path(folder), TOP, IMAGES / "top.png")
@@ -120,23 +136,64 @@ def read_login(child: subprocess.Popen[str]) -> str:
     raise SystemExit(f"images: the server ended with {child.wait(START_S)}")
 
 
-def show_page(browser: Browser, login: str, target: Path) -> None:
-    """Log in as a newcomer does, run the sample shop's test from the page, and photograph its end."""
+def show_pages(browser: Browser, login: str) -> None:
+    """Log in as a newcomer does, and photograph a browser test that has run, one in a hand, one being made."""
     page = browser.new_page(viewport=PAGE_SIZE, device_scale_factor=1.5, color_scheme="light")
     try:
         page.goto(login)
         start_run(page, "echo", "Hello")
-        start_run(page, "browser-test", (ROOT / TEST).read_text(encoding="utf-8"))
-        page.get_by_text(CHOSEN_STEP).click()
-        page.wait_for_timeout(MOMENT_S * 1000)
-        page.screenshot(path=str(target))
+        show_run(page, IMAGES / "page.png")
+        show_live(page, IMAGES / "live.png")
+        show_test(page, IMAGES / "test.png")
     finally:
         page.close()
+
+
+def show_run(page: Page, target: Path) -> None:
+    """Run the sample shop's test from the page, and photograph its end."""
+    start_run(page, "browser-test", (ROOT / TEST).read_text(encoding="utf-8"))
+    page.get_by_text(CHOSEN_STEP).click()
+    photograph(page, target)
+
+
+def show_live(page: Page, target: Path) -> None:
+    """Take over the browser of a test that waits for a person, fill its form, and photograph that."""
+    start_run(page, "browser-test", WAITING, waits=True)
+    canvas = page.locator(".live canvas")
+    expect(canvas).to_be_visible(timeout=RUN_S * 1000)
+    page.get_by_role("button", name="Take over").click()
+    box = canvas.bounding_box()
+    assert box is not None
+    for (x, y), text in FILLED.items():
+        page.mouse.click(
+            box["x"] + x / PAGE_SIZE["width"] * box["width"], box["y"] + y / PAGE_SIZE["height"] * box["height"]
+        )
+        page.keyboard.type(text)
+    photograph(page, target)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".chip")).to_have_text("Cancelled", timeout=RUN_S * 1000)
+
+
+def show_test(page: Page, target: Path) -> None:
+    """Write a test with a mistake in it, and photograph what the page says."""
+    page.get_by_role("link", name="Tests").click()
+    page.get_by_role("link", name="New test").click()
+    page.get_by_label("Name", exact=True).fill("Buy two blue mugs")
+    page.get_by_label(re.compile("^Steps")).fill(MISTAKEN)
+    page.get_by_label("Device").select_option("iPhone 15")
+    expect(page.locator(".line-fault")).to_have_count(1)
+    photograph(page, target)
+
+
+def photograph(page: Page, target: Path) -> None:
+    """Photograph what the page shows once it stands still."""
+    page.wait_for_timeout(MOMENT_S * 1000)
+    page.screenshot(path=str(target))
     print(f"images: {target.relative_to(ROOT)}")
 
 
-def start_run(page: Page, agent: str, text: str) -> None:
-    """Start a run from the page's first view and wait for its end."""
+def start_run(page: Page, agent: str, text: str, *, waits: bool = False) -> None:
+    """Start a run from the page's first view and wait for its end, unless it waits for a person."""
     page.get_by_role("link", name="New run").click()
     page.get_by_role("radio", name=agent).check()
     box = page.get_by_role("textbox", name=agent)
@@ -144,7 +201,8 @@ def start_run(page: Page, agent: str, text: str) -> None:
         expect(box).not_to_have_value("")
     box.fill(text)
     page.get_by_role("button", name="Start the run").click()
-    expect(page.get_by_role("button", name="Retry")).to_be_visible(timeout=RUN_S * 1000)
+    if not waits:
+        expect(page.get_by_role("button", name="Retry")).to_be_visible(timeout=RUN_S * 1000)
 
 
 @contextmanager

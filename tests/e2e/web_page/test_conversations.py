@@ -79,7 +79,7 @@ def test_a_conversation_is_deleted_only_when_said_twice(watched: Watched, server
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("group", name="Delete this conversation?").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("What should run?")
-    expect(page.locator(".run-name", has_text="to be deleted")).to_have_count(0)
+    expect(page.locator(f".run-link[href$='{run_id}']")).to_have_count(0)
     assert [each for each in server.call("GET", "/v1/runs")["data"] if each["id"] == run_id] == []
 
 

@@ -17,6 +17,9 @@ import { emptyView, type RunView } from "../core/view";
 import type { RunRecord } from "./api";
 import { oncePerFrame } from "./frame";
 
+/** Pause between two drawings while a long log comes in, milliseconds: each shows other rows, which the next one throws away. */
+const CATCH_UP_MS = 250;
+
 export class RunSession implements RunSink {
   readonly log: RunLog;
   /** The run as it is now. */
@@ -37,7 +40,8 @@ export class RunSession implements RunSink {
   private knownSeq = 0;
   private wantedSeq: number | null = null;
   private ticking = 0;
-  private readonly flushSoon = oncePerFrame(() => this.flush());
+  private drawnAt = -Infinity;
+  private readonly flushSoon = oncePerFrame(() => (this.isCatchingUp() ? this.flushSoon() : this.flush()));
 
   constructor(readonly runId: string, private readonly client: RunClient, private readonly onChange: (session: RunSession) => void) {
     this.log = new RunLog(runId);
@@ -133,10 +137,17 @@ export class RunSession implements RunSink {
     });
   }
 
+  /** Whether more of what is there already comes in a moment, and something was drawn just now. */
+  private isCatchingUp(): boolean {
+    const lastSeq = this.buffer[this.buffer.length - 1]?.seq ?? 0;
+    return this.loading.peek() && lastSeq < this.knownSeq && performance.now() - this.drawnAt < CATCH_UP_MS;
+  }
+
   private flush(): void {
     const entries = this.buffer;
     if (entries.length === 0) return;
     this.buffer = [];
+    this.drawnAt = performance.now();
     const before = this.live.value;
     const after = reduce(before, entries);
     this.log.push(entries);

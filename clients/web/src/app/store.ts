@@ -72,7 +72,8 @@ function openSocket(): SocketLike {
 
 function onConnection(state: ConnectionState, why: CloseRule | null): void {
   connection.value = state;
-  if (state === "signed_out") (visit.value ? visitEnded : () => signedOut("Your session has ended."))();
+  if (state === "signed_out" && visit.value) visitEnded();
+  else if (state === "signed_out" && signIn.peek() === "in") signedOut("Your session has ended.");
   cancelBanner();
   if (state === "live" || state === "idle") trouble.value = null;
   else if (state === "stopped") trouble.value = why;
@@ -100,6 +101,7 @@ export async function begin(): Promise<void> {
   if (arrival) return beginVisit();
   watchList();
   const code = takeLoginCode();
+  if (code === null) client.connection.need(); // a socket takes three round trips; where there is no session it is refused
   await (code === null ? enter("") : enterWith({ code }));
 }
 
