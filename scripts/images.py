@@ -59,6 +59,7 @@ step_timeout_s: 60
 """
 FILLED = {(380, 227): "Ada Lovelace", (380, 313): "ada@example.org"}
 """What the person writes, by places in the fields of the checkout, CSS pixels of its page."""
+KEY_MS = 80  # a person's pace: each key goes through server and browser before the picture is taken
 MISTAKEN = """Click link "Blue mug"
 Select "2" from "Quantity"
 Click
@@ -161,14 +162,16 @@ def show_live(page: Page, target: Path) -> None:
     start_run(page, "browser-test", WAITING, waits=True)
     canvas = page.locator(".live canvas")
     expect(canvas).to_be_visible(timeout=RUN_S * 1000)
+    expect(page.locator(".stage-head")).to_contain_text("Step 3/3", timeout=RUN_S * 1000)
     page.get_by_role("button", name="Take over").click()
+    expect(page.get_by_text("You have control")).to_be_visible()
     box = canvas.bounding_box()
     assert box is not None
     for (x, y), text in FILLED.items():
         page.mouse.click(
             box["x"] + x / PAGE_SIZE["width"] * box["width"], box["y"] + y / PAGE_SIZE["height"] * box["height"]
         )
-        page.keyboard.type(text)
+        page.keyboard.type(text, delay=KEY_MS)
     photograph(page, target)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator(".chip")).to_have_text("Cancelled", timeout=RUN_S * 1000)
