@@ -143,7 +143,11 @@ async def test_input_reaches_the_page_and_is_seen_soon(server: EmbeddedServer, s
 
 
 async def test_two_quick_clicks_are_a_double_click(server: EmbeddedServer, site: str) -> None:
-    async with carried_out(server, f"{site}/hand.html", 'Verify title is "Hand clicked clicked twice"') as (_, run_id):
+    async with carried_out(server, f"{site}/hand.html", 'Verify title is "Hand clicked clicked twice"') as (
+        socket,
+        run_id,
+    ):
+        await step_begun(socket, 1)  # the page has been opened by then
         async with viewing(server, run_id) as viewer:
             await viewer.picture()
             await viewer.take()
