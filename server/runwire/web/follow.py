@@ -185,8 +185,9 @@ class RunFollow:
                 break  # that was all: to look once more would cost a tenth of a delivery
         if sent:
             self._connection.entries_sent()
-            if not self._sink.writable and self._sink.open:
-                self._watch_reader()
+        # Without a watch the buffer is full of what was written together, and sent behind this (see Sink).
+        if not self._sink.writable and self._sink.open and (sent or self._watch is None):
+            self._watch_reader()
 
     def _next_turn(self) -> None:
         self._turn_scheduled = False
