@@ -71,12 +71,15 @@ class ModelUsage:
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """What the model said: text, calls of tools, or both. ``model`` is who answered."""
+    """What the model said: text, calls of tools, or both. ``model`` is who answered; ``cut_off``: in the middle of a
+    call, which nobody may carry out, but which was paid for.
+    """
 
     text: str
     calls: Sequence[ToolCall] = ()
     usage: ModelUsage = field(default_factory=ModelUsage)
     model: str = ""
+    cut_off: bool = False
 
 
 class ChatModel(Protocol):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from runwire.contracts.model import ChatModel, ModelAnswer, ModelRequest, ModelUsage
-from runwire.errors import LimitExceeded
+from runwire.errors import LimitExceeded, ModelNonsense
 from runwire.runs.limits import RunLimits
 from runwire.runs.record import Outcome
 from runwire.runs.usage import MICROS
@@ -36,13 +36,16 @@ class RunModel:
         """Return the answer. The limits are looked at before each question, so the last answer may go beyond them.
 
         Raises:
-            LimitExceeded: one of them is used up. ModelError: see the contract.
+            LimitExceeded: one of them is used up. ModelError: see the contract; ModelNonsense for a call that was cut
+                off, too.
         """
         async with self._turns:
             self._check()
             answer = await self._model.complete(request)
             self.used += answer.usage
-            return answer
+        if answer.cut_off:
+            raise ModelNonsense("the model's answer was cut off in the middle of a call; it has reached its length")
+        return answer
 
     def _check(self) -> None:
         tokens, cost_usd = self.used.input_tokens + self.used.output_tokens, self.used.cost_micros / MICROS

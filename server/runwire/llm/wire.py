@@ -87,13 +87,12 @@ def decode_answer(body: bytes, endpoint: Endpoint) -> ModelAnswer:
         raise ModelNonsense("the model's server sent a chat completion without a choice")
     choice, usage = answer.choices[0], answer.usage or _Usage()
     calls = choice.message.tool_calls or []
-    if choice.finish_reason == "length" and calls:
-        raise ModelNonsense("the model's answer was cut off in the middle of a call; it has reached its length")
     return ModelAnswer(
         text=choice.message.content or "",
         calls=tuple(_called(number, call) for number, call in enumerate(calls[:MAX_CALLS], start=1)),
         usage=endpoint.usage(max(usage.prompt_tokens, 0), max(usage.completion_tokens, 0)),
         model=answer.model or endpoint.model,
+        cut_off=choice.finish_reason == "length" and bool(calls),
     )
 
 
