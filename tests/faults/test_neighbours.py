@@ -197,6 +197,9 @@ async def test_everything_is_given_back(server: Server) -> None:
     async with asyncio.timeout(5.0):
         while held(server.pid).kinds["runwire.db"] < CONNECTIONS:  # noqa: ASYNC110  # the lease keeper's comes late
             await asyncio.sleep(0.1)
+    async with asyncio.timeout(8.0):  # the housekeeping two seconds after the start makes the loop's helper thread
+        while not any(name.startswith("asyncio_") for name in (await census(server))["threads"]):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
     first, baseline = await census(server), held(server.pid)
     for _ in range(3):
         await every_kind_of_ending(server)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from playwright.async_api import CDPSession, Page
@@ -35,7 +36,7 @@ class Cast:
 
     async def start(self) -> None:
         """Begin with the window in front, and follow it. Raises Playwright's Error."""
-        self._stage.on_front = lambda: self._spawn(self._move())
+        self._stage.on_front = lambda: self._spawn(self._move)
         async with self._lock:
             await self._attach()
 
@@ -73,9 +74,9 @@ class Cast:
         facts = frame["metadata"]
         size = round(facts["deviceWidth"]), round(facts["deviceHeight"])
         self._show(Shot(*size, base64.b64decode(frame["data"]), filmed=True))
-        self._spawn(_acknowledge(session, frame["sessionId"]))
+        self._spawn(partial(_acknowledge, session, frame["sessionId"]))
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         task = asyncio.ensure_future(_quietly(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -116,6 +117,6 @@ async def _acknowledge(session: CDPSession, number: int) -> None:
     await session.send("Page.screencastFrameAck", {"sessionId": number})
 
 
-async def _quietly(work: Any) -> None:
+async def _quietly(work: Callable[[], Awaitable[None]]) -> None:
     with contextlib.suppress(PlaywrightError):  # the window is going away
-        await work
+        await work()
