@@ -256,6 +256,10 @@ class ChromiumContext:
         """Return those that have ended since the last call."""
         return [] if self._downloads is None else await self._downloads.ended(end_s)
 
+    def downloading(self) -> tuple[str, ...]:
+        """Return the names of those that have begun and not ended."""
+        return () if self._downloads is None else self._downloads.under_way
+
     async def close(self) -> None:
         """Close it with all its pages."""
         with translated():

@@ -97,6 +97,11 @@ class Downloads:
         self._told.update(fresh)
         return [await self._download(guid) for guid in fresh]
 
+    @property
+    def under_way(self) -> tuple[str, ...]:
+        """The names of those that have begun and not ended."""
+        return tuple(self._name(guid) for guid in sorted(self._open))
+
     def discard(self) -> None:
         """Listen no more and remove the folder with what is left in it. Idempotent."""
         self._session.remove_listener("Browser.downloadWillBegin", self._on_begin)

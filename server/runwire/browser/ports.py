@@ -112,6 +112,9 @@ class ContextPort(Protocol):
     async def downloads(self, end_s: float | None) -> list[Download]:
         """Return those that have ended since the last call; with ``end_s`` open ones are cancelled after that time."""
 
+    def downloading(self) -> tuple[str, ...]:
+        """Return the names of downloads that have begun and not ended."""
+
     async def close(self) -> None:
         """Close it with all its pages; may hang."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from runwire.browser.closing import CloseCounts, close_within
@@ -152,7 +152,8 @@ class SeatPage:
 
     async def snapshot(self, timeout_s: float) -> Snapshot:
         """Return the page as a screen reader knows it."""
-        return await self._look("the snapshot", timeout_s, lambda: self.port.snapshot(timeout_s))
+        taken = await self._look("the snapshot", timeout_s, lambda: self.port.snapshot(timeout_s))
+        return replace(taken, downloading=self.seat.context.downloading())
 
     async def element(self, reference: str, timeout_s: float) -> ElementFacts:
         """Return what a reference of the last snapshot names."""

@@ -77,13 +77,14 @@ class Extraction:
 class Snapshot:
     """A page as a screen reader knows it: roles, names and values as an indented list, with references (``[ref=e5]``)
     that :meth:`PageHandle.element` takes. At most 20,000 characters; what passwords hold is left out. ``dialog`` is
-    what the last dialog of the page said.
+    what the last dialog of the page said; ``downloading`` names what the run's pages download and have not ended yet.
     """
 
     url: str
     title: str
     text: str
     dialog: str | None = None
+    downloading: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

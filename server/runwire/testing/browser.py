@@ -183,6 +183,10 @@ class ScriptedContext(ScriptedPart):
         """Return none."""
         return []
 
+    def downloading(self) -> tuple[str, ...]:
+        """Return none."""
+        return ()
+
     def discard(self) -> None:
         """Count it."""
         self.browser.calls["discard"] += 1

@@ -39,6 +39,7 @@ class ScriptedPool:
     configs: list[BrowserConfig] = field(default_factory=list)
     downloads: list[Download] = field(default_factory=list)
     under_way: list[Download] = field(default_factory=list)
+    downloading: tuple[str, ...] = ()
     trace: bytes | None = None
     elements: Mapping[str, ElementFacts] = field(default_factory=dict)
 
@@ -52,7 +53,7 @@ class ScriptedPool:
 
     def handle(self) -> PageHandle:
         """Return the handle that the next page is; a subclass may give another."""
-        return ScriptedHandle(self.answers, elements=self.elements)
+        return ScriptedHandle(self.answers, elements=self.elements, downloading=self.downloading)
 
     @asynccontextmanager
     async def lease(
@@ -116,6 +117,7 @@ class ScriptedHandle:
     answers: Mapping[Action, Exception]
     log: list[str | Action] = field(default_factory=list)
     elements: Mapping[str, ElementFacts] = field(default_factory=dict)
+    downloading: tuple[str, ...] = ()
 
     async def goto(self, url: str, *, timeout_s: float) -> int:
         """Note the address."""
@@ -148,7 +150,7 @@ class ScriptedHandle:
     async def snapshot(self, *, timeout_s: float = 5.0) -> Snapshot:
         """Return a snapshot with the elements that the test gave."""
         lines = (f'- {one.role} "{one.name}" [ref={reference}]' for reference, one in self.elements.items())
-        return Snapshot(await self.url(), await self.title(), "\n".join(lines))
+        return Snapshot(await self.url(), await self.title(), "\n".join(lines), downloading=self.downloading)
 
     async def element(self, reference: str, *, timeout_s: float = 5.0) -> ElementFacts:
         """Return the test's element. Raises BrowserError if it gave none of this name."""

@@ -46,4 +46,5 @@ class TaskReport(TestReport):
             "passed": self.passed,
             "total": self.total,
             "steps": steps,
+            "downloads": [one.as_json() for one in self.downloads if one.artifact_id is not None],
         }

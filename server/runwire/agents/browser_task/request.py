@@ -31,6 +31,7 @@ def parse_task(value: Any) -> tuple[BrowserTask, BrowserTest]:
         steps=(),
         timeout_s=task.timeout_s,
         step_timeout_s=task.step_timeout_s,
+        keep_logs=task.keep_logs,
         variables=parse_values(task.variables, "variables"),
         browser=parse_options(task.browser),
     )

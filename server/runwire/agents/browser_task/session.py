@@ -57,7 +57,9 @@ class TaskSession(TestSession):
     @property
     def report(self) -> TaskReport:
         """What has happened so far."""
-        return TaskReport(self._test.name, len(self._reports), tuple(self._reports), self._finish)
+        return TaskReport(
+            self._test.name, len(self._reports), tuple(self._reports), self._downloaded, finish=self._finish
+        )
 
     async def _all_steps(self, page: PageHandle) -> None:
         self._performer.variables = dict(self._test.variables)
@@ -119,7 +121,10 @@ class TaskSession(TestSession):
             raise
         except BrowserError as error:
             seen = Snapshot(await page.url(), "", f"(the page cannot be read now: {error.message[:MAX_OUTCOME]})")
-        return shown(seen, await self._picture_of(page), self._task.max_steps - len(self._reports), self._mark)
+        if self._evidence is not None:  # what has ended since the last step is not under way any more
+            await self._evidence.downloads.keep(f"After step {len(self._reports)}")
+        left = self._task.max_steps - len(self._reports)
+        return shown(seen, await self._picture_of(page), left, self._mark, self._downloaded)
 
     async def _picture_of(self, page: PageHandle) -> bytes | None:
         try:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from runwire.protocol.steps.shape import KeepLogs
+
 MAX_STEPS = 100
 """Most steps of a task; a guess: each is a question to the model."""
 MAX_TASK = 10_000
@@ -41,6 +43,9 @@ class BrowserTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         float, Meta(gt=0, le=3_600, description="limit of the whole task without waits for people, seconds")
     ] = 300.0
     step_timeout_s: Annotated[float, Meta(gt=0, le=600, description="limit of one step, seconds")] = 10.0
+    keep_logs: Annotated[KeepLogs, Meta(description="whether console and network logs are kept as artifacts")] = (
+        "on_failure"
+    )
 
 
 def input_schema() -> dict[str, Any]:

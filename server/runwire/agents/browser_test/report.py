@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from runwire.agents.downloads import KeptDownload
 from runwire.runs.state import Verdict
 
 MAX_ERROR = 2_000
@@ -72,6 +73,7 @@ class TestReport:
     name: str
     total: int
     steps: tuple[StepReport, ...]
+    downloads: tuple[KeptDownload, ...] = ()
 
     __test__ = False  # pytest takes a class of this name for tests
 
@@ -97,4 +99,5 @@ class TestReport:
             "passed": self.passed,
             "total": self.total,
             "steps": [step.as_json() for step in self.steps],
+            "downloads": [one.as_json() for one in self.downloads if one.artifact_id is not None],
         }

@@ -6,13 +6,13 @@ import asyncio
 import time
 from dataclasses import replace
 
-from runwire.agents.browser_test.downloads import DownloadKeeper
 from runwire.agents.browser_test.performer import PageFacts, Performer
 from runwire.agents.browser_test.reading import ReadStep, SentenceReader
 from runwire.agents.browser_test.report import MAX_ERROR, StepReport, StepStatus, TestReport
 from runwire.agents.browser_test.traversal import TraversalRecord
+from runwire.agents.downloads import KeptDownload
+from runwire.agents.evidence import Evidence
 from runwire.contracts.agent import AgentFailure, RunContext
-from runwire.contracts.artifacts import TRACE
 from runwire.contracts.browser import BrowserLease, PageHandle
 from runwire.errors import (
     BrowserError,
@@ -25,7 +25,6 @@ from runwire.errors import (
 )
 from runwire.protocol.steps.actions import Step, Unread
 from runwire.protocol.steps.testfile import BrowserTest
-from runwire.runs.state import Verdict
 
 SCREENSHOT_S = 5.0
 """Bound on one screenshot; a page that paints without end can hold it up."""
@@ -43,7 +42,7 @@ class TestSession:
         self._total = len(test.steps) * len(test.rows)
         self._reports: list[StepReport] = []
         self._traversal = TraversalRecord(ctx, test)
-        self._downloads: DownloadKeeper | None = None
+        self._evidence: Evidence | None = None
         self._reader = SentenceReader(ctx, test)
         self.started = False
         self.limit: asyncio.Timeout | None = None
@@ -52,7 +51,11 @@ class TestSession:
     @property
     def report(self) -> TestReport:
         """What has happened so far."""
-        return TestReport(self._test.name, self._total, tuple(self._reports))
+        return TestReport(self._test.name, self._total, tuple(self._reports), self._downloaded)
+
+    @property
+    def _downloaded(self) -> tuple[KeptDownload, ...]:
+        return () if self._evidence is None else tuple(self._evidence.downloads.ended)
 
     async def run(self, lease: BrowserLease) -> None:
         """Carry the steps out in order, once for each row of data; the steps are counted through.
@@ -63,16 +66,10 @@ class TestSession:
             BrowserLost: the browser has died or frozen; :attr:`report` holds the steps up to there.
         """
         self.started = True
-        if self._test.keep_logs != "never":
-            await lease.record()
-        await lease.begin_trace()
-        async with lease.page() as page:
-            self._downloads = DownloadKeeper(self._ctx, lease)
-            await self._downloads.start()
+        self._evidence = evidence = Evidence(self._ctx, lease, self._test.keep_logs)
+        async with lease.page() as page, evidence.gathered(lambda: self.report.verdict, self.limit):
+            await evidence.downloads.start()
             await self._all_steps(page)
-            await self._downloads.keep("After the last step", last=True)
-        await self._keep_logs(lease)
-        await self._keep_trace(lease)
         await self._traversal.save(self.report.verdict)
         await self._ctx.progress(self._total, self._total, self.report.line)
         await self._ctx.text(self.report.line + "\n")
@@ -82,36 +79,6 @@ class TestSession:
         for number, row in enumerate(self._test.rows):
             self._performer.variables = dict(row)
             await self._run_row(page, number)
-
-    async def _keep_logs(self, lease: BrowserLease) -> None:
-        """Keep what the pages said and fetched, if the test asks for it. What cannot be kept is told."""
-        wanted = self._test.keep_logs
-        if wanted == "never" or (wanted == "on_failure" and self.report.verdict is Verdict.PASSED):
-            return
-        try:
-            recording = await lease.recorded()
-            for name, data in (("console", recording.console), ("network", recording.network)):
-                if data:
-                    await self._ctx.artifacts.save(
-                        kind="log", name=f"{name}.jsonl", mime="application/jsonl", data=data
-                    )
-        except BrowserLost:
-            raise
-        except (BrowserError, TooLarge, StorageUnavailable) as error:
-            await self._ctx.text(f"The logs are not kept: {error.message[:MAX_ERROR]}\n")
-
-    async def _keep_trace(self, lease: BrowserLease) -> None:
-        """Keep what the administrator wants; no follower of the run is told of it. What cannot be kept is."""
-        try:
-            trace = await lease.end_trace(failed=self.report.verdict is Verdict.FAILED)
-            if trace is not None:
-                await self._ctx.artifacts.save(
-                    kind=TRACE, name="trace.zip", mime="application/zip", data=trace, announce=False
-                )
-        except BrowserLost:
-            raise
-        except (BrowserError, TooLarge, StorageUnavailable) as error:
-            await self._ctx.text(f"The trace is not kept: {error.message[:MAX_ERROR]}\n")
 
     async def _run_row(self, page: PageHandle, number: int) -> None:
         stopped = False
@@ -211,5 +178,5 @@ class TestSession:
         await self._traversal.add(step, report, self._performer.variables, where)
         await self._ctx.emit(report.as_event())
         await self._ctx.text(report.line)
-        if self._downloads is not None and report.status is not StepStatus.SKIPPED:
-            await self._downloads.keep(report.name)
+        if self._evidence is not None and report.status is not StepStatus.SKIPPED:
+            await self._evidence.downloads.keep(report.name)

@@ -5,7 +5,7 @@ Apart from the reading of a test, so that a server that starts, or runs no brows
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, get_args
 
 from runwire.protocol.devices import DEVICES
 
@@ -17,6 +17,9 @@ MAX_STEPS = 500
 MAX_ROWS = 100
 """Most rows of a data table; a guess."""
 MAX_RETRIES = 5
+
+KeepLogs = Literal["on_failure", "always", "never"]
+"""When a run's console and network logs are kept."""
 
 INPUT_SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -38,7 +41,7 @@ INPUT_SCHEMA: dict[str, Any] = {
         "timeout_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 3600, "default": 300},
         "step_timeout_s": {"type": "number", "exclusiveMinimum": 0, "maximum": 600, "default": 10},
         "on_failure": {"enum": ["stop", "continue"], "default": "stop"},
-        "keep_logs": {"enum": ["on_failure", "always", "never"], "default": "on_failure"},
+        "keep_logs": {"enum": list(get_args(KeepLogs)), "default": "on_failure"},
         "retries": {"type": "integer", "minimum": 0, "maximum": 5, "default": 0},
         "variables": {"type": "object", "additionalProperties": {"type": ["string", "number"]}},
         "data": {"type": "array", "maxItems": MAX_ROWS, "items": {"type": "object"}},

@@ -16,11 +16,10 @@ from runwire.protocol.readings import SentenceKey
 from runwire.protocol.steps.actions import Action, InFrame, Step, Unread, Upload
 from runwire.protocol.steps.grammar import parse_step
 from runwire.protocol.steps.phrases import VARIABLE_NAME
-from runwire.protocol.steps.shape import INPUT_SCHEMA, MAX_RETRIES, MAX_ROWS, MAX_STEPS, MAX_TEXT
+from runwire.protocol.steps.shape import INPUT_SCHEMA, MAX_RETRIES, MAX_ROWS, MAX_STEPS, MAX_TEXT, KeepLogs
 from runwire.protocol.steps.variables import check_references, expand_text
 
 OnFailure = Literal["stop", "continue"]
-KeepLogs = Literal["on_failure", "always", "never"]
 
 
 @dataclass(frozen=True, slots=True)
