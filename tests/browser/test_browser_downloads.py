@@ -24,10 +24,22 @@ def _folders() -> list[Path]:
     return list(Path(tempfile.gettempdir()).glob(f"{PREFIX}{os.getpid()}-*"))
 
 
-async def _run(make_host: MakeHost, steps: list[str], **bounds: int) -> tuple[RecordingContext, AgentResult]:
+STEPS = [
+    'Click "Invoice"',
+    'Verify download "invoice 1.html" is not empty',
+    'Click "Facts"',
+    'Wait until "_.._facts.html" is downloaded',
+    "Navigate to /downloads.html",
+]
+
+
+async def _run(
+    make_host: MakeHost, steps: list[str], *, step_timeout_s: float = 10.0, **bounds: int
+) -> tuple[RecordingContext, AgentResult]:
     host = make_host(downloads=DownloadBounds(**bounds))
     ctx = RecordingContext(host)
-    result = await BrowserTestAgent().run(ctx, {"url": "/downloads.html", "steps": steps, "keep_logs": "never"})
+    test = {"url": "/downloads.html", "steps": steps, "keep_logs": "never", "step_timeout_s": step_timeout_s}
+    result = await BrowserTestAgent().run(ctx, test)
     assert [kept for root in _folders() for kept in root.glob("*/*")] == [], "downloads were left behind"
     await asyncio.to_thread(host.close)
     assert _folders() == [], "a folder was left behind"
@@ -40,7 +52,7 @@ def _kept(ctx: RecordingContext) -> list[dict[str, Any]]:
 
 
 async def test_downloads_are_artifacts(make_host: MakeHost) -> None:
-    ctx, result = await _run(make_host, ['Click "Invoice"', 'Click "Facts"', "Navigate to /downloads.html"])
+    ctx, result = await _run(make_host, STEPS)
     assert result.verdict is Verdict.PASSED
     kept = {value["name"]: value for value in _kept(ctx)}
     assert {name: value["mime"] for name, value in kept.items()} == {
@@ -66,8 +78,11 @@ async def test_a_run_keeps_so_many_and_no_more(make_host: MakeHost) -> None:
 
 
 async def test_an_open_download_does_not_hold_the_end_of_the_run(make_host: MakeHost) -> None:
-    ctx, result = await _run(make_host, ['Click "Slow"'])
-    assert result.verdict is Verdict.PASSED
+    ctx, result = await _run(make_host, ['Click "Slow"', 'Verify download "slow.bin"'], step_timeout_s=0.5)
+    assert (
+        'no download named "slow.bin" has ended within 0.5 s; there is "slow.bin" (under way, '
+        in (result.result["steps"][1]["error"])
+    )
     assert ctx.text_lines[-2] == (
         "After the last step: the download 'slow.bin' is not kept: it had not ended 2 s after the last step"
     )
@@ -79,5 +94,7 @@ async def test_an_address_that_is_a_download_is_opened_all_the_same(make_host: M
 
 
 async def test_none_are_kept_where_none_are_wanted(make_host: MakeHost) -> None:
-    ctx, result = await _run(make_host, ['Click "Invoice"'], count=0)
-    assert (result.verdict, _kept(ctx)) == (Verdict.PASSED, [])
+    ctx, result = await _run(make_host, ['Click "Invoice"', 'Verify download "invoice 1.html"'], count=0)
+    first, second = result.result["steps"]
+    assert (first["status"], _kept(ctx)) == ("PASSED", [])
+    assert second["error"] == "this server keeps no downloads (its setting browser_downloads is 0)"

@@ -13,9 +13,11 @@ import pytest
 
 from runwire.agents.browser_test import BrowserTestAgent
 from runwire.browser import downloads as module
+from runwire.browser.deadline import Deadline
 from runwire.browser.downloads import PREFIX, DownloadBounds, Downloads, sweep_folders
 from runwire.contracts.browser import Download
-from runwire.errors import StorageUnavailable
+from runwire.errors import BrowserTimeout, StorageUnavailable
+from runwire.protocol.steps.actions import VerifyDownload
 from runwire.testing.context import RecordingContext
 from runwire.testing.pool import ScriptedPool
 
@@ -138,6 +140,48 @@ async def test_the_end_waits_for_open_ones_no_longer_than_it_says(tmp_path: Path
     assert await ending == [Download("broken.txt", None, "it broke off"), Download("slow.txt", b"12")]
     session.arrive(tmp_path, "never", b"1", state="inProgress")
     assert await downloads.ended(0.0) == [Download("never.txt", None, "it had not ended 0 s after the last step")]
+
+
+async def test_a_step_waits_for_the_end_of_the_download_that_it_names(tmp_path: Path) -> None:
+    session = _Session()
+    downloads = await _begun(session, tmp_path)
+    session.arrive(tmp_path, "report", b"1", state="inProgress")
+    claiming = asyncio.create_task(downloads.claim(VerifyDownload("report.txt"), Deadline(9.0)))
+    await asyncio.sleep(0)
+    session.arrive(tmp_path, "other", b"1")
+    await asyncio.sleep(0)
+    assert not claiming.done()
+    session.arrive(tmp_path, "report", b"12")
+    await claiming
+    assert [one.name for one in await downloads.ended(None)] == ["other.txt", "report.txt"], "it is kept all the same"
+
+
+async def test_each_download_counts_for_one_step(tmp_path: Path) -> None:
+    session = _Session()
+    downloads = await _begun(session, tmp_path)
+    session.arrive(tmp_path, "report-1", b"12")
+    await downloads.claim(VerifyDownload("report-", "contains"), Deadline(0.0))
+    with pytest.raises(BrowserTimeout, match=r'there is "report-1.txt" \(2 bytes, counted by an earlier step\)'):
+        await downloads.claim(VerifyDownload("report-1.txt"), Deadline(0.0))
+    session.arrive(tmp_path, "report-2", b"12")
+    await downloads.claim(VerifyDownload("report-", "contains"), Deadline(0.0))
+
+
+async def test_a_step_that_misses_its_download_tells_what_there_is(tmp_path: Path) -> None:
+    session = _Session()
+    downloads = await _begun(session, tmp_path, one_bytes=4)
+    with pytest.raises(BrowserTimeout) as raised:
+        await downloads.claim(VerifyDownload("a.txt"), Deadline(0.0))
+    assert raised.value.message == 'no download named "a.txt" has ended within 0 s; nothing was downloaded'
+    session.arrive(tmp_path, "a", b"")
+    session.arrive(tmp_path, "b", b"12345")
+    session.arrive(tmp_path, "c", b"12", state="inProgress")
+    with pytest.raises(BrowserTimeout) as raised:
+        await downloads.claim(VerifyDownload("a.txt", filled=True), Deadline(0.0))
+    assert raised.value.message == (
+        'no download named "a.txt" that is not empty has ended within 0 s; there is "c.txt" (under way, 2 bytes so '
+        'far), "b.txt" (not kept: it has more than 4 bytes), "a.txt" (0 bytes)'
+    )
 
 
 async def test_nothing_is_left_of_a_context(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from runwire.browser.snapshot import MAX_SNAPSHOT, bounded, role_and_name, witho
 from runwire.contracts.agent import AgentFailure, Approval
 from runwire.contracts.browser import ElementFacts
 from runwire.errors import InvalidInput
-from runwire.protocol.steps.actions import Click
+from runwire.protocol.steps.actions import Click, VerifyDownload
 from runwire.protocol.steps.target import Target
 from runwire.testing.context import RecordingContext
 from runwire.testing.model import ScriptedChatModel, call
@@ -180,3 +180,8 @@ def test_what_passwords_hold_is_left_out_of_a_snapshot() -> None:
 )
 def test_role_and_name_are_read_from_an_elements_own_line(line: str, expected: tuple[str, str]) -> None:
     assert role_and_name(["- list [ref=e1]:", line], "e5") == expected
+
+
+def test_a_model_can_wait_for_a_download() -> None:
+    plan = planned(choice_of(call("verify_download", file="report.csv")), None)
+    assert plan.action == VerifyDownload("report.csv")

@@ -25,7 +25,8 @@ SENTENCES = [
     "Wait for 2 seconds", 'Wait for "A"', 'Verify text "A"', 'Verify title is "A"', 'Verify URL contains "a"',
     'Verify value of "A" is "b"', 'Verify attribute href of "A" is "b"', 'Verify number of "A" is 3',
     'Verify element "A" is hidden', "Accept next dialog", 'Verify dialog "A"', "Switch to new tab",
-    'In frame "f": Click "A"', 'Set x to "y"', 'Remember "A" as x', "Take screenshot",
+    'Verify download name contains "a" is not empty', 'In frame "f": Click "A"', 'Set x to "y"',
+    'Remember "A" as x', "Take screenshot",
 ]  # fmt: skip
 
 

@@ -53,6 +53,7 @@ ACTIONS: dict[type[do.Action], st.SearchStrategy[do.Action]] = {
     do.AnswerDialog: st.builds(do.AnswerDialog, st.just(True), NAMES | st.just(""))
     | st.just(do.AnswerDialog(accept=False)),
     do.VerifyDialog: st.builds(do.VerifyDialog, NAMES),
+    do.VerifyDownload: st.builds(do.VerifyDownload, NAMES, COMPARISONS, st.booleans()),
     do.SwitchPage: st.builds(do.SwitchPage, st.booleans()),
     do.SetVariable: st.builds(do.SetVariable, st.just("name_1"), TEXTS),
     do.Remember: st.builds(do.Remember, TARGETS, st.just("name_1")),

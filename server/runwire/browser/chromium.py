@@ -217,7 +217,7 @@ class ChromiumContext:
         """Open a page."""
         with translated():
             page = await self._context.new_page()
-        return ChromiumPage(page, translated, self._secrets, keeps_downloads=lambda: self._downloads is not None)
+        return ChromiumPage(page, translated, self._secrets, downloads=lambda: self._downloads)
 
     def record(self) -> None:
         """Begin to record console and network."""

@@ -22,13 +22,18 @@ from typing import Any, Protocol
 
 import structlog
 
+from runwire.browser.deadline import Deadline
 from runwire.browser.processes import is_alive
 from runwire.contracts.browser import Download
-from runwire.errors import BrowserError
+from runwire.errors import BrowserError, BrowserTimeout
+from runwire.protocol.steps.actions import VerifyDownload
 
 log = structlog.get_logger(__name__)
 
 PREFIX = "runwire-downloads-"
+TOLD = 5
+"""Most downloads that an error names."""
+NAME = 120
 NAMES = 1_000
 """Most names that are remembered of downloads that may be this context's; then the oldest is forgotten."""
 
@@ -71,6 +76,8 @@ class Downloads:
         self._open: set[str] = set()
         self._settled: dict[str, Download | Path] = {}
         self._told: set[str] = set()
+        self._claimed: set[str] = set()
+        self._size_bytes: dict[str, int] = {}
         self._moved = asyncio.Event()
         self._sending: set[asyncio.Task[Any]] = set()
 
@@ -102,6 +109,50 @@ class Downloads:
         """The names of those that have begun and not ended."""
         return tuple(self._name(guid) for guid in sorted(self._open))
 
+    async def claim(self, wanted: VerifyDownload, deadline: Deadline) -> None:
+        """Wait until a download that is wanted has ended. It counts for this call alone.
+
+        Raises:
+            BrowserTimeout: none has, in time; the message says what there is instead.
+        """
+        while (guid := self._first(wanted)) is None:
+            self._moved.clear()
+            try:
+                async with asyncio.timeout(deadline.left_s):
+                    await self._moved.wait()
+            except TimeoutError:
+                raise self._missing(wanted, deadline) from None
+        self._claimed.add(guid)
+
+    def _first(self, wanted: VerifyDownload) -> str | None:
+        """Return the first download that is wanted and was not claimed yet."""
+        kept = (guid for guid, settled in self._settled.items() if isinstance(settled, Path))
+        return next((guid for guid in kept if guid not in self._claimed and self._fits(guid, wanted)), None)
+
+    def _fits(self, guid: str, wanted: VerifyDownload) -> bool:
+        return _named(self._name(guid), wanted) and not (wanted.filled and self._size_bytes[guid] == 0)
+
+    def _missing(self, wanted: VerifyDownload, deadline: Deadline) -> BrowserTimeout:
+        found = [f'"{name}"{self._state(guid)}' for guid, name in self._newest()]
+        what = f'named "{wanted.name}"' if wanted.comparison == "is" else f'with "{wanted.name}" in its name'
+        what += " that is not empty" if wanted.filled else ""
+        told = f"there is {', '.join(found)}" if found else "nothing was downloaded"
+        message = f"no download {what} has ended within {deadline.seconds:g} s; {told}"
+        return BrowserTimeout(message, looked_for=wanted.name, nearest=found[0] if found else None)
+
+    def _newest(self) -> list[tuple[str, str]]:
+        mine = [*self._open, *reversed(self._settled)]
+        return [(guid, self._name(guid)[:NAME]) for guid in mine[:TOLD]]
+
+    def _state(self, guid: str) -> str:
+        settled = self._settled.get(guid)
+        if settled is None:
+            return f" (under way, {self._size_bytes[guid]} bytes so far)"
+        if isinstance(settled, Download):
+            return f" (not kept: {settled.refused})"
+        counted = ", counted by an earlier step" if guid in self._claimed else ""
+        return f" ({self._size_bytes[guid]} bytes{counted})"
+
     def discard(self) -> None:
         """Listen no more and remove the folder with what is left in it. Idempotent."""
         self._session.remove_listener("Browser.downloadWillBegin", self._on_begin)
@@ -132,7 +183,8 @@ class Downloads:
             return
         if guid not in self._open and not self._take(guid):
             return
-        size_bytes = max(event.get("totalBytes", 0), event.get("receivedBytes", 0))
+        self._size_bytes[guid] = event.get("receivedBytes", 0)
+        size_bytes = max(event.get("totalBytes", 0), self._size_bytes[guid])
         if size_bytes > self._bounds.one_bytes:
             self._refuse(guid, f"it has more than {self._bounds.one_bytes} bytes")
         elif event["state"] == "completed":
@@ -183,6 +235,10 @@ class Downloads:
         self._sending.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:  # it has ended, or its browser has
             log.debug("browser.download_not_cancelled", error=repr(error))
+
+
+def _named(name: str, wanted: VerifyDownload) -> bool:
+    return name == wanted.name if wanted.comparison == "is" else wanted.name in name
 
 
 def _read(path: Path, owner: int, most_bytes: int) -> bytes:

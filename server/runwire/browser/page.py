@@ -11,6 +11,7 @@ from playwright.async_api import Page
 
 from runwire.browser.cast import Cast, photograph, use
 from runwire.browser.deadline import Deadline
+from runwire.browser.downloads import Downloads
 from runwire.browser.egress_policy import PROXY_HEADER
 from runwire.browser.extract import extract
 from runwire.browser.perform import perform
@@ -40,12 +41,11 @@ class ChromiumPage:
         translated: Callable[[], AbstractContextManager[None]],
         secrets: TypedSecrets | None = None,
         *,
-        keeps_downloads: Callable[[], bool] = lambda: False,
+        downloads: Callable[[], Downloads | None] = lambda: None,
     ) -> None:
-        self._stage = Stage.of(page, secrets or TypedSecrets({}))
+        self._stage = Stage.of(page, secrets or TypedSecrets({}), downloads)
         self._hidden = self._stage.secrets.hidden
         self._translated = translated
-        self._keeps_downloads = keeps_downloads
         self._cast: Cast | None = None
 
     async def goto(self, url: str, timeout_s: float) -> int:
@@ -54,7 +54,7 @@ class ChromiumPage:
         try:
             return await self._goto(url, timeout_s)
         except BrowserError as error:
-            if _DOWNLOAD in error.message and self._keeps_downloads():
+            if _DOWNLOAD in error.message and self._stage.downloads() is not None:
                 return 0
             raise
 

@@ -208,6 +208,13 @@ async def _verify_dialog(stage: Stage, action: do.VerifyDialog, deadline: Deadli
     await _until("the last dialog", message, action.text, "contains", deadline)
 
 
+async def _verify_download(stage: Stage, action: do.VerifyDownload, deadline: Deadline) -> None:
+    downloads = stage.downloads()
+    if downloads is None:
+        raise BrowserError("this server keeps no downloads (its setting browser_downloads is 0)")
+    await downloads.claim(action, deadline)
+
+
 async def _switch_page(stage: Stage, action: do.SwitchPage, deadline: Deadline) -> None:
     await stage.switch(newest=action.newest, deadline=deadline)
 
@@ -296,6 +303,7 @@ PERFORMERS: dict[type[do.Action], Callable[[Stage, Any, Deadline], Awaitable[str
     do.Upload: _upload,
     do.AnswerDialog: _answer_dialog,
     do.VerifyDialog: _verify_dialog,
+    do.VerifyDownload: _verify_download,
     do.SwitchPage: _switch_page,
     do.Remember: _remember,
     do.InFrame: _in_frame,

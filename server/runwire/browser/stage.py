@@ -15,6 +15,7 @@ from playwright.async_api import Dialog, FrameLocator, Page
 from playwright.async_api import Error as PlaywrightError
 
 from runwire.browser.deadline import Deadline
+from runwire.browser.downloads import Downloads
 from runwire.browser.typed import TypedSecrets
 from runwire.errors import BrowserTimeout
 
@@ -40,6 +41,8 @@ class Stage:
     lines: list[str] = field(default_factory=list)
     """Of the last snapshot."""
     on_front: Callable[[], None] | None = None
+    downloads: Callable[[], Downloads | None] = lambda: None
+    """What the run's pages download, once it keeps that."""
     front: Page = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,9 +50,9 @@ class Stage:
         self.front = self.page
 
     @classmethod
-    def of(cls, page: Page, secrets: TypedSecrets) -> Stage:
+    def of(cls, page: Page, secrets: TypedSecrets, downloads: Callable[[], Downloads | None]) -> Stage:
         """Return the stage of a new page, listening for its dialogs and popups."""
-        stage = cls(page, secrets=secrets)
+        stage = cls(page, secrets=secrets, downloads=downloads)
         stage._follow(page)
         return stage
 

@@ -121,6 +121,12 @@ class VerifyText(_Arguments, frozen=True):
     text: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
+class VerifyDownload(_Arguments, frozen=True):
+    """Wait until a file of exactly this name has been downloaded, and make sure of it: evidence for the result."""
+
+    file: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
 class Finish(_Arguments, frozen=True):
     """End the task: whether it was achieved, what was found in a sentence or two, and the data that was asked for."""
 
@@ -131,7 +137,7 @@ class Finish(_Arguments, frozen=True):
 
 Choice = (
     Navigate | Click | Fill | Press | Select | Check | Hover | ScrollTo | Upload | Go | Wait | AnswerNextDialog
-    | SwitchTab | VerifyText | Finish
+    | SwitchTab | VerifyText | VerifyDownload | Finish
 )  # fmt: skip
 
 _KINDS: dict[str, type[Any]] = {
@@ -149,6 +155,7 @@ _KINDS: dict[str, type[Any]] = {
     "answer_next_dialog": AnswerNextDialog,
     "switch_tab": SwitchTab,
     "verify_text": VerifyText,
+    "verify_download": VerifyDownload,
     "finish": Finish,
 }
 
@@ -227,6 +234,8 @@ def _action(choice: Choice, element: ElementFacts | None) -> do.Action:
             return do.SwitchPage(newest)
         case VerifyText(text=text):
             return do.VerifyText(text)
+        case VerifyDownload(file=file):
+            return do.VerifyDownload(file)
     if element is None:
         raise InvalidInput("this tool needs an element")
     return _pointing(choice, element)

@@ -193,6 +193,18 @@ class VerifyDialog:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyDownload:
+    """A download whose name is, or contains, the text has ended and was kept (``filled``: with something in it).
+
+    Each download answers for one such step only, so that a second step wants a second download.
+    """
+
+    name: str
+    comparison: Comparison = "is"
+    filled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchPage:
     """Go on in the newest page that the run has opened (a popup, a new tab), or in its first one."""
 
@@ -261,6 +273,7 @@ Action: TypeAlias = (
     | Upload
     | AnswerDialog
     | VerifyDialog
+    | VerifyDownload
     | SwitchPage
     | SetVariable
     | Remember
@@ -281,6 +294,7 @@ _LOOKS = (
     VerifyAttribute,
     VerifyCount,
     VerifyDialog,
+    VerifyDownload,
     SetVariable,
     Remember,
     TakeScreenshot,

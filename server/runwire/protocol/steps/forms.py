@@ -12,7 +12,16 @@ from typing import Any
 
 from runwire.protocol.steps import actions as do
 from runwire.protocol.steps.pattern import Element, compile_pattern
-from runwire.protocol.steps.phrases import count_of, key_of, name_of, seconds_of, target_of, text_of, variable_of
+from runwire.protocol.steps.phrases import (
+    count_of,
+    key_of,
+    name_of,
+    quoted_of,
+    seconds_of,
+    target_of,
+    text_of,
+    variable_of,
+)
 
 _CONVERTERS: Mapping[str, Callable[..., Any]] = {
     "target": target_of,
@@ -21,6 +30,7 @@ _CONVERTERS: Mapping[str, Callable[..., Any]] = {
     "address": name_of,
     "option": name_of,
     "name": name_of,
+    "file": quoted_of,
     "variable": variable_of,
     "key": key_of,
     "count": count_of,
@@ -28,23 +38,33 @@ _CONVERTERS: Mapping[str, Callable[..., Any]] = {
 }
 _SHOWN = "visible|shown|displayed|present"
 _GONE = "hidden|invisible|gone"
+_ENDED = "[to] [is] [be] [has] complete|completed|end|ended|finish|finished|done"
+_DOWNLOADED = "[is|was|has] [to] [be] [been] downloaded"
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One kind of sentence: the patterns that it may take and the action that it means, built from the slots."""
+    """One kind of sentence: the patterns that it may take and the action that it means, built from the slots.
+
+    ``wide``: any sentence with the verb begins like it, so what it misses says nothing to who meant another one.
+    """
 
     patterns: tuple[str, ...]
     build: Callable[..., do.Action]
     compiled: tuple[tuple[Element, ...], ...]
+    wide: bool = False
 
     def action(self, slots: Mapping[str, Any]) -> do.Action:
         """Return the action. Raises InvalidInput if a slot's words make no sense."""
         return self.build(**{name: _CONVERTERS[name](tokens) for name, tokens in slots.items()})
 
 
-def _form(*patterns: str, build: Callable[..., do.Action]) -> Form:
-    return Form(patterns, build, tuple(compile_pattern(pattern) for pattern in patterns))
+def _form(*patterns: str, build: Callable[..., do.Action], wide: bool = False) -> Form:
+    return Form(patterns, build, tuple(compile_pattern(pattern) for pattern in patterns), wide)
+
+
+def _download(*, filled: bool = False, comparison: do.Comparison = "is") -> Callable[..., do.Action]:
+    return lambda file: do.VerifyDownload(file, comparison, filled)
 
 
 def _element(state: do.ElementState) -> Callable[..., do.Action]:
@@ -79,6 +99,8 @@ FORMS: tuple[Form, ...] = (
     _form("hover [over|on] <target>", build=do.Hover),
     _form("scroll to <target>", build=do.ScrollTo),
     _form("wait [for] <seconds> seconds|second|s", build=do.WaitSeconds),
+    _form(f"wait for|until [the] download [of] <file> {_ENDED}", "wait for|until [the] download [of] <file>",
+          f"wait for|until [the] [file] <file> {_DOWNLOADED}", build=_download(), wide=True),
     _form(f"wait for|until <target> [to] [is] [be] disappear|disappears|{_GONE}",
           build=lambda target: do.WaitForElement(target, visible=False)),
     _form(f"wait for|until <target> [to] [is] [be] appear|appears|{_SHOWN}", "wait for|until <target>",
@@ -115,6 +137,13 @@ FORMS: tuple[Form, ...] = (
     _form("accept [the] [next] dialog|alert|prompt", build=lambda: do.AnswerDialog(True)),
     _form("dismiss [the] [next] dialog|alert|prompt", build=lambda: do.AnswerDialog(False)),
     _form("verify [that] [the] dialog [text] [says|contains] <text>", build=do.VerifyDialog),
+    _form("verify [that] [the] download name contains <file> is not empty",
+          build=_download(filled=True, comparison="contains")),
+    _form("verify [that] [the] download name contains <file>", build=_download(comparison="contains")),
+    _form("verify [that] [the] download [of] <file> is not empty", build=_download(filled=True)),
+    _form(f"verify [that] [the] download [of] <file> {_ENDED}", "verify [that] [the] download [of] <file>",
+          build=_download()),
+    _form(f"verify [that] [the] [file] <file> {_DOWNLOADED}", build=_download(), wide=True),
     _form("switch to [the] new|newest|popup [tab|page|window]", build=lambda: do.SwitchPage(newest=True)),
     _form("switch to [the] first|main [tab|page|window]", build=lambda: do.SwitchPage(newest=False)),
     _form("set [variable] <variable> to <value>", build=lambda variable, value: do.SetVariable(variable, value)),
@@ -155,6 +184,8 @@ USAGE: tuple[str, ...] = (
     "Accept next dialog [with TEXT]",
     "Dismiss next dialog",
     "Verify dialog TEXT",
+    "Verify download NAME [is not empty]",
+    "Verify download name contains TEXT",
     "Switch to new tab",
     "Switch to first tab",
     "Set NAME to VALUE",

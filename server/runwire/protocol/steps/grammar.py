@@ -95,7 +95,7 @@ def _match(tokens: tuple[Token, ...]) -> Action:
                     return form.action(attempt.slots)
                 except InvalidInput as error:  # a more general form may still make sense of the words
                     complaint = complaint or error
-            elif attempt.progress[0] > 0:
+            elif attempt.progress[0] > 0 and not form.wide:
                 best.fail(*attempt.progress, attempt.complaint)
     if complaint is not None:
         raise complaint

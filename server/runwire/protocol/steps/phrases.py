@@ -46,6 +46,18 @@ def name_of(tokens: Tokens) -> str:
     return text
 
 
+def quoted_of(tokens: Tokens) -> str:
+    """Return the name in a slot that must be quoted: its sentence would mean something else without.
+
+    Raises:
+        InvalidInput: it is not quoted.
+    """
+    text = name_of(tokens)
+    if not tokens[0].quoted:
+        raise InvalidInput(f'put quotes around the name, as in: Verify download "{text}"')
+    return text
+
+
 def variable_of(tokens: Tokens) -> str:
     """Return a variable's name: letters, digits and underscores, a letter first; ``${name}`` is understood too."""
     name = text_of(tokens).removeprefix("${").removesuffix("}")

@@ -65,6 +65,11 @@ def _state(action: do.VerifyElement) -> str:
     return f"Verify element {_target(action.target)} is {state}"
 
 
+def _download(action: do.VerifyDownload) -> str:
+    name = f"name contains {quoted(action.name)}" if action.comparison == "contains" else quoted(action.name)
+    return f"Verify download {name}{' is not empty' if action.filled else ''}"
+
+
 def _answer(action: do.AnswerDialog) -> str:
     verb = "Accept" if action.accept else "Dismiss"
     return f"{verb} next dialog" + (f" with {quoted(action.text)}" if action.text else "")
@@ -93,6 +98,7 @@ _WRITERS: dict[type[do.Action], Callable[[Any], str]] = {
     do.Upload: lambda a: f"Upload {quoted(a.file)} to {_target(a.target)}",
     do.AnswerDialog: _answer,
     do.VerifyDialog: lambda a: f"Verify dialog {quoted(a.text)}",
+    do.VerifyDownload: _download,
     do.SwitchPage: lambda a: "Switch to new tab" if a.newest else "Switch to first tab",
     do.SetVariable: lambda a: f"Set {a.name} to {quoted(a.value)}",
     do.Remember: lambda a: f"Remember text of {_target(a.target)} as {a.name}",
