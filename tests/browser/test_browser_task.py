@@ -253,14 +253,13 @@ async def test_an_answer_without_sense_is_told_to_the_model_and_the_third_in_a_r
         ([call("go", direction="reload")] * 5, "limit_exceeded", "max_steps"),
         ([LimitExceeded("no more tokens", limit="model_tokens")], "limit_exceeded", "model_tokens"),
         ([ModelRefused("HTTP 401; look at model_api_key")], "model_refused", None),
-        (None, "model_unavailable", None),
     ],
-    ids=["steps", "tokens", "refused", "no model"],
+    ids=["steps", "tokens", "refused"],
 )
 async def test_what_cuts_a_task_short_is_its_truthful_end_with_the_steps_so_far(
-    host: BrowserHost, answers: list[Said] | None, code: str, limit: str | None
+    host: BrowserHost, answers: list[Said], code: str, limit: str | None
 ) -> None:
-    ctx = RecordingContext(host, model=None if answers is None else ScriptedChatModel(answers))
+    ctx = RecordingContext(host, model=ScriptedChatModel(answers))
     with pytest.raises(AgentFailure) as raised:
         await BrowserAgent().run(ctx, {"task": "x", "url": SHOP, "max_steps": 3})
     assert (raised.value.code, raised.value.limit) == (code, limit)

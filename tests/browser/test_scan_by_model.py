@@ -114,15 +114,14 @@ async def test_one_question_that_fails_is_its_items_result(host: BrowserHost) ->
 @pytest.mark.parametrize(
     ("answers", "code", "found"),
     [
-        (None, "model_unavailable", 0),
         ([ModelRefused("HTTP 401")], "model_refused", 0),
         ([give(book()), LimitExceeded("no more", limit="model_tokens")], "limit_exceeded", 1),
     ],
 )
 async def test_a_model_that_cannot_be_asked_is_no_verdict_on_the_site(
-    host: BrowserHost, answers: list[Said] | None, code: str, found: int
+    host: BrowserHost, answers: list[Said], code: str, found: int
 ) -> None:
-    ctx = RecordingContext(host, model=None if answers is None else ScriptedChatModel(answers))
+    ctx = RecordingContext(host, model=ScriptedChatModel(answers))
     with pytest.raises(AgentFailure) as raised:
         await ScanAgent().run(ctx, ONE)
     assert raised.value.code == code

@@ -42,6 +42,8 @@ class BrowserAgent:
         from runwire.agents.browser_task.request import parse_task
         from runwire.agents.browser_task.session import TaskSession
         from runwire.agents.browser_test.agent import carry_out
+        from runwire.agents.required_model import require_model
 
         task, test = parse_task(input)
+        require_model(ctx, "a task is carried out by a model")
         return await carry_out(ctx, test, lambda origin: TaskSession(ctx, task, test, origin))

@@ -49,10 +49,12 @@ class BrowserTestAgent:
             InvalidInput: the input is no test.
             AgentFailure: it could not be carried out.
         """
+        from runwire.agents.browser_test.reading import SentenceReader
         from runwire.agents.browser_test.session import TestSession
         from runwire.protocol.steps.testfile import parse_loosely
 
         test = parse_loosely(input)
+        await SentenceReader(ctx, test).require()
         return await carry_out(ctx, test, lambda origin: TestSession(ctx, test, origin))
 
 

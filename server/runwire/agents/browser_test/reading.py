@@ -17,13 +17,14 @@ import msgspec
 
 from runwire.agents.browser_test.traversal import masked
 from runwire.agents.dangerous_words import dangerous_word
+from runwire.agents.required_model import require_model
 from runwire.contracts.agent import RunContext
 from runwire.contracts.browser import PageHandle, Snapshot
 from runwire.contracts.model import Message, ModelAnswer, ModelRequest, Tool, ToolCall
 from runwire.errors import InvalidInput, StorageUnavailable
 from runwire.ids import new_id
 from runwire.protocol.readings import Reading, SentenceKey
-from runwire.protocol.steps.actions import Action, InFrame, Navigate, Step, only_looks
+from runwire.protocol.steps.actions import Action, InFrame, Navigate, Step, Unread, only_looks
 from runwire.protocol.steps.forms import USAGE
 from runwire.protocol.steps.grammar import MAX_SENTENCE, parse_step
 from runwire.protocol.steps.testfile import BrowserTest, unread_sentences, with_file
@@ -94,6 +95,17 @@ class SentenceReader:
         self._test = test
         self._keys: dict[int, SentenceKey] = unread_sentences(test)
         self._mark = f"<<{new_id()}>>"
+
+    async def require(self) -> None:
+        """Make sure that each sentence can be read: by a model, or as it was read in an earlier run.
+
+        Raises:
+            AgentFailure: one cannot (``model_unavailable``); the message names it, and the settings.
+        """
+        for step in self._test.steps:
+            if isinstance(step.action, Unread) and await self.recall(step) is None:
+                require_model(self._ctx, f'step {step.index}: "{step.text[:MAX_REASON]}" is in free words, for a model')
+                return
 
     async def recall(self, step: Step) -> ReadStep | None:
         """Return what was made of the step's sentence in an earlier run, if that can still be read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
+from runwire.agents.required_model import require_model
 from runwire.agents.scan.request import input_schema, parse_scan
 from runwire.agents.scan.session import ScanSession
 from runwire.contracts.agent import AgentFailure, AgentResult, RunContext
@@ -39,6 +40,8 @@ class ScanAgent:
             AgentFailure: no browser, or it was lost.
         """
         request = parse_scan(input)
+        if request.by_model is not None:
+            require_model(ctx, "by_model has a model read the pages")
         session: ScanSession | None = None
         limit = asyncio.timeout(request.timeout_s)
         try:
