@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from runwire.persistence import sentences
+from runwire.protocol.steps.testfile import MODEL_COULD
 from tests.conftest import MakeServer
 from tests.support.database import change, query
 from tests.support.http import ended, problem_of, start
@@ -28,7 +29,7 @@ async def test_without_a_model_it_is_the_clear_error_at_every_door(make_server: 
         ):
             problem = problem_of(answer, 422, "invalid_input")
             assert 'step 1: no known sentence starts with "Put"' in problem["message"]
-            assert "no model is configured; set model_url and model_name" in problem["message"]
+            assert problem["message"].endswith(MODEL_COULD)
         faults = (await http.post("/v1/tasks/check", json={"test": TEST})).json()
         assert (faults["ok"], faults["faults"][0]["for_model"]) == (False, True)
 

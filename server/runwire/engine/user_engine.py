@@ -160,12 +160,8 @@ class UserExecutionEngine:
 
     def _unread(self, spec: AgentSpec, value: Any) -> UnknownSentence | None:
         """Check an input; return what of it must have been read by a model before, because none can be asked now."""
-        unread, no_model = spec.check(value), self._parts.services.model.unavailable_reason()
-        if unread is None or no_model is None:
-            return None
-        told = UnknownSentence(f"{unread.message}. A model could read it, but {no_model}", **unread.details)
-        told.sentences = unread.sentences
-        return told
+        unread = spec.check(value)
+        return None if self._parts.services.model.unavailable_reason() is None else unread
 
     def _receiver(self, webhook: StartWebhook | UnsetType) -> StartReceiver | None:
         if webhook is UNSET:

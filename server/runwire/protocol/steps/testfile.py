@@ -19,6 +19,9 @@ from runwire.protocol.steps.phrases import VARIABLE_NAME
 from runwire.protocol.steps.shape import INPUT_SCHEMA, MAX_RETRIES, MAX_ROWS, MAX_STEPS, MAX_TEXT, KeepLogs
 from runwire.protocol.steps.variables import check_references, expand_text
 
+MODEL_COULD = "A model could read it, and none is configured: set model_url and model_name, or use other words"
+"""Said of a test that is refused for its free words."""
+
 OnFailure = Literal["stop", "continue"]
 
 
@@ -68,7 +71,7 @@ def parse_test(source: object) -> BrowserTest:
     if unread := unread_sentences(test):
         first = next(step for step in test.steps if step.index in unread)
         complaint = first.action.complaint if isinstance(first.action, Unread) else ""
-        error = UnknownSentence(complaint, step=first.index, text=first.text)
+        error = UnknownSentence(f"{complaint}. {MODEL_COULD}", step=first.index, text=first.text)
         error.sentences = tuple(unread.values())
         raise error
     return test
