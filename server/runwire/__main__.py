@@ -21,6 +21,7 @@ COMMANDS = {
     "tests": "tests",
     "browser-configs": "browser_configs",
     "suite": "suite",
+    "readings": "readings",
     "artifacts": "artifacts",
     "replay": "replay",
     "top": "top",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.database import change
 from tests.support.process import ServerProcess, run_command
 
 pytestmark = pytest.mark.timeout(60)  # a test is many commands, each a process
@@ -104,3 +105,23 @@ def test_a_window_is_refused_where_no_display_is(data: Path, folder: Path) -> No
         "run", "browser-test", "tour.yaml", "--embedded", "--headed", f"--data={data}", cwd=folder, env={"DISPLAY": ""}
     )
     _refused(done, "--headed: a browser with a window needs a display", "xvfb-run")
+
+
+def test_what_a_model_made_of_free_words_is_listed_shown_and_forgotten(process: ServerProcess, folder: Path) -> None:
+    data = f"--data={process.data}"
+    insert = "INSERT INTO sentences VALUES ('admin', ?, 'Have a look\x1b[2J', 1, 'Click \"A\"', 'eyes', 1)"
+    for scope in ("test Shop\n/shop", "task shop", "task other"):
+        change(process.data, insert, scope)
+    lines = _done(folder, "readings", "list", data).splitlines()
+    assert sorted(line.split("  ", 1)[1] for line in lines) == [
+        '"Shop" at /shop: Have a look [2J -> Click "A"',
+        'task other: Have a look [2J -> Click "A"',
+        'task shop: Have a look [2J -> Click "A"',
+    ]
+    (named,) = (line.split()[0] for line in lines if "Shop" in line)
+    assert "by        eyes, " in _done(folder, "readings", "show", named, data)
+    assert _done(folder, "readings", "forget", named, "--task=shop", data) == "forgotten: 2\n"
+    (left,) = _done(folder, "readings", "list", data).splitlines()
+    assert "task other" in left
+    _refused(run_command("readings", "show", named, data, cwd=folder), "no reading")
+    _refused(run_command("readings", "forget", data, cwd=folder), "name the readings to forget")

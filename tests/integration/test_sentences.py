@@ -71,3 +71,46 @@ async def test_readings_are_replaced_and_each_owner_has_so_many(
         found = await ended(server, await start(theirs, "reads", {"find": said}), 8)
         assert found["result"] == ["Go back", None, None, None, None]
     assert len(query(server.data, "SELECT * FROM sentences")) == 4
+
+
+async def test_an_owner_sees_what_is_kept_page_by_page_and_forgets_it(make_server: MakeServer) -> None:
+    server = make_server()
+    ann, bob = server.token_for("ann"), server.token_for("bob")
+    server.stop()
+    for number in range(3):
+        change(server.data, INSERT, "ann", "test Free words\n/shop", PUT, number + 1, "Reload", "m", number)
+    change(server.data, INSERT, "ann", "task shop", PUT, 1, "Go back", "m", 9)
+    server = make_server(server.data)
+    async with server.http(ann) as mine, server.http(bob) as theirs:
+        first = (await mine.get("/v1/readings", params={"limit": 3})).json()
+        rest = (await mine.get("/v1/readings", params={"limit": 3, "before": first["next"]})).json()
+        assert [one["created_ms"] for one in (*first["data"], *rest["data"])] == [9, 2, 1, 0]
+        assert rest["next"] is None
+        (of_task,) = (await mine.get("/v1/readings", params={"task_id": "shop"})).json()["data"]
+        assert of_task == first["data"][0]
+        assert (of_task["task_id"], of_task["test_name"], of_task["reading"]) == ("shop", None, "Go back")
+        other = rest["data"][0]
+        facts = [other[name] for name in ("task_id", "test_name", "test_url", "sentence", "occurrence", "model")]
+        assert facts == [None, "Free words", "/shop", PUT, 1, "m"]
+        path = f"/v1/readings/{other['id']}"
+        assert (await mine.get(path)).json() == other
+        assert (await theirs.get("/v1/readings")).json() == {"data": [], "next": None}
+        for answer in (await theirs.get(path), await theirs.delete(path), await mine.get("/v1/readings/r0")):
+            problem_of(answer, 404, "not_found")
+        assert (await mine.delete(path)).status_code == 204
+        problem_of(await mine.delete(path), 404, "not_found")
+        assert len((await mine.get("/v1/readings")).json()["data"]) == 3
+
+
+async def test_a_saved_test_that_is_deleted_takes_its_readings_with_it(make_server: MakeServer) -> None:
+    server = make_server(test_mode=True)
+    async with server.http() as http:
+        assert (await http.post("/v1/tasks", json={"id": "shop", "test": TEST})).status_code == 201
+        owner = query(server.data, "SELECT owner_id FROM saved LIMIT 1")[0]["owner_id"]
+    server.stop()
+    for scope in ("task shop", "task other"):
+        change(server.data, INSERT, owner, scope, PUT, 1, "Reload", "m", 1)
+    server = make_server(server.data)
+    async with server.http() as http:
+        assert (await http.delete("/v1/tasks/shop")).status_code == 204
+        assert [one["task_id"] for one in (await http.get("/v1/readings")).json()["data"]] == ["other"]

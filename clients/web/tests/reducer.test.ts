@@ -68,6 +68,16 @@ describe("the view is made from the log", () => {
     ]);
   });
 
+  it("reads what a model made of a step, and nothing where none was asked", () => {
+    const reading = { sentence: 'Click link "Blue mug"', model: "eyes", recorded: true };
+    const result = view(
+      running,
+      { type: "STEP_FINISHED", stepName: "1", metadata: { runwire: { status: "PASSED", reading } } },
+      { type: "STEP_FINISHED", stepName: "2", metadata: { runwire: { status: "PASSED", reading: { sentence: 3 } } } },
+    );
+    expect(result.items.map((item) => (item as StepItem).reading)).toEqual([reading, null]);
+  });
+
   it("reads a step's facts and the screenshot that came while it ran", () => {
     const result = view(
       { type: "STEP_STARTED", stepName: "1", metadata: { runwire: { index: 1, total: 2, text: "Navigate to /" } } },

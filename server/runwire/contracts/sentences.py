@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from runwire.protocol.readings import Reading, SentenceKey
+from runwire.contracts.actors import User
+from runwire.protocol.readings import KeptReading, Reading, SentenceKey
 
 
 class SentenceStore(Protocol):
@@ -28,3 +30,18 @@ class RunSentences(Protocol):
 
     async def remember(self, key: SentenceKey, reading: Reading) -> None:
         """Keep a reading. Raises StorageUnavailable."""
+
+
+class ReadingStore(Protocol):
+    """What is kept, for its owner to look at. Coroutines of the server's loop; somebody else's is absent."""
+
+    async def list(self, owner: User, task_id: str | None, before: str | None, limit: int) -> Sequence[KeptReading]:
+        """Return at most ``limit`` of the owner's readings, the newest first, older than the one of the id ``before``;
+        with ``task_id`` those of one saved test. Nothing if ``before`` is none of them.
+        """
+
+    async def get(self, owner: User, reading_id: str) -> KeptReading:
+        """Return one. Raises NotFound."""
+
+    async def forget(self, owner: User, reading_id: str) -> None:
+        """Forget one: the test's next run asks a model again. Raises NotFound."""

@@ -16,6 +16,7 @@ from runwire.contracts.actors import User
 from runwire.contracts.saved import Draft, Kind, Saved, SavedPage
 from runwire.errors import Conflict, NotFound, OverCapacity
 from runwire.persistence.reader import ReaderPool
+from runwire.persistence.sentences import forget_task
 from runwire.persistence.transaction import Transaction
 from runwire.persistence.writer import LogWriter
 
@@ -128,6 +129,9 @@ def _insert(tx: Transaction, draft: Draft, actor: User, version: int) -> Saved:
 
 
 def _delete(things: Sequence[tuple[Kind, str]], actor: User, tx: Transaction) -> int:
+    for kind, id in things:
+        if kind is Kind.TASK:
+            forget_task(tx, actor.id, id)
     return sum(tx.run(_DELETE, (actor.id, *thing)).rowcount > 0 for thing in things)
 
 

@@ -1,16 +1,23 @@
 """What models made of sentences, in SQL. Floor 4.
 
-Threads: ``recall`` and ``remember`` block the caller's, functions that take a ``Transaction`` run on the writer.
+Threads: ``recall`` and ``remember`` block the caller's, coroutines are the loop's, functions that take a
+``Transaction`` run on the writer.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import Engine
+from collections.abc import Iterator, Sequence
+from itertools import dropwhile, islice
+from typing import Any
 
-from runwire.errors import UnknownSentence
+from sqlalchemy import Connection, Engine
+
+from runwire.contracts.actors import User
+from runwire.errors import NotFound, UnknownSentence
+from runwire.persistence.reader import ReaderPool
 from runwire.persistence.transaction import Transaction
 from runwire.persistence.writer import Call, LogWriter
-from runwire.protocol.readings import Reading, SentenceKey
+from runwire.protocol.readings import KeptReading, Reading, SentenceKey, kept_reading, scope_of_task
 from runwire.threads import ReplyBox
 
 OF_ONE_OWNER = 10_000
@@ -29,6 +36,11 @@ _FORGET_OLD = (
     "DELETE FROM sentences WHERE owner_id = ? AND (scope, sentence, occurrence) IN (SELECT scope, sentence, occurrence"
     " FROM sentences WHERE owner_id = ? ORDER BY created_ms DESC LIMIT -1 OFFSET ?)"
 )
+
+_COLUMNS = "scope, sentence, occurrence, reading, model, created_ms"
+_NEWEST_FIRST = "ORDER BY created_ms DESC, scope DESC, sentence DESC, occurrence DESC"
+_LIST = f"SELECT {_COLUMNS} FROM sentences WHERE owner_id = ? {_NEWEST_FIRST}"
+_OF_TASK = f"SELECT {_COLUMNS} FROM sentences WHERE owner_id = ? AND scope = ? {_NEWEST_FIRST}"
 
 
 class SqlSentenceStore:
@@ -54,6 +66,61 @@ class SqlSentenceStore:
 
         self._writer.submit(Call(insert, box.resolve))
         box.wait(STORE_TIMEOUT_S)
+
+
+class SqlReadingStore:
+    """Implements ``contracts.sentences.ReadingStore``."""
+
+    def __init__(self, writer: LogWriter, readers: ReaderPool) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def list(self, owner: User, task_id: str | None, before: str | None, limit: int) -> Sequence[KeptReading]:
+        """Return a page; see the contract. A later page costs as much as all before it: there are few."""
+        statement, values = (_LIST, (owner.id,)) if task_id is None else (_OF_TASK, (owner.id, scope_of_task(task_id)))
+
+        def read(connection: Connection) -> list[KeptReading]:
+            with connection.exec_driver_sql(statement, values) as rows:
+                found: Iterator[KeptReading] = (_kept(row) for row in rows)
+                if before is not None:
+                    found = islice(dropwhile(lambda one: one.id != before, found), 1, None)
+                return list(islice(found, limit))
+
+        return await self._readers.run(read)
+
+    async def get(self, owner: User, reading_id: str) -> KeptReading:
+        """Return one."""
+        return _kept(await self._row(owner, reading_id))
+
+    async def forget(self, owner: User, reading_id: str) -> None:
+        """Forget one."""
+        scope, sentence, occurrence, *_ = await self._row(owner, reading_id)
+
+        def apply(tx: Transaction) -> None:
+            if tx.run(f"DELETE FROM sentences WHERE {_WHERE}", (owner.id, scope, sentence, occurrence)).rowcount == 0:
+                raise NotFound(f"no reading {reading_id[:64]}")
+
+        await self._writer.write(apply)
+
+    async def _row(self, owner: User, reading_id: str) -> Any:
+        def read(connection: Connection) -> Any:
+            with connection.exec_driver_sql(_LIST, (owner.id,)) as rows:
+                return next((row for row in rows if _kept(row).id == reading_id), None)
+
+        row = await self._readers.run(read)
+        if row is None:
+            raise NotFound(f"no reading {reading_id[:64]}")
+        return row
+
+
+def _kept(row: Any) -> KeptReading:
+    scope, sentence, occurrence, reading, model, created_ms = row
+    return kept_reading(SentenceKey(scope, sentence, occurrence), Reading(reading, model), created_ms)
+
+
+def forget_task(tx: Transaction, owner_id: str, task_id: str) -> None:
+    """Forget what was read of a saved test: another one may get its id."""
+    tx.run("DELETE FROM sentences WHERE owner_id = ? AND scope = ?", (owner_id, scope_of_task(task_id)))
 
 
 def check_sentences(tx: Transaction, owner_id: str, unread: UnknownSentence) -> None:

@@ -23,6 +23,7 @@ from runwire.contracts.files import FileStore
 from runwire.contracts.live_view import LiveViews
 from runwire.contracts.model import ChatModel
 from runwire.contracts.run_store import Created, RunStore
+from runwire.contracts.sentences import ReadingStore
 from runwire.contracts.shares import ShareStore
 from runwire.contracts.traversals import TraversalStore
 from runwire.contracts.usage import UsageStore
@@ -73,6 +74,7 @@ class Services:
     files: FileStore
     webhooks: WebhookStore
     schedules: Schedules
+    readings: ReadingStore
     usage: UsageStore
     check_webhook_url: Callable[[str], None]
     authenticator: Authenticator

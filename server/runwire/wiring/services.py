@@ -15,6 +15,7 @@ from runwire.engine.bridge import AgentWebSocketBridge
 from runwire.engine.saved_tests import SavedTests
 from runwire.persistence import database
 from runwire.persistence.saved import SqlSavedStore
+from runwire.persistence.sentences import SqlReadingStore
 from runwire.persistence.shares import SqlShareStore
 from runwire.persistence.test_runs import SqlTestRunStore
 from runwire.protocol.webhooks import check_url
@@ -59,6 +60,7 @@ def build_services(
         files=storage.files,
         webhooks=storage.webhooks,
         schedules=execution.schedules,
+        readings=SqlReadingStore(storage.writer, storage.readers),
         usage=storage.usage,
         check_webhook_url=partial(check_url, allowed=webhook_rules(settings)),
         authenticator=StoredIdentity(storage.users, shares, clock, share_links=settings.share_links),

@@ -33,6 +33,7 @@ from runwire_client.files import StoredFile
 from runwire_client.live_view import Control, LiveView, Picture
 from runwire_client.people import InputRequest, InputResponse, input_request, input_response
 from runwire_client.queueing import AgentLoad, CancelledRuns, Operator, Pause, QueuePlace, QueueStatus, UserLoad
+from runwire_client.readings import Reading
 from runwire_client.records import Agent, Health, Run, RunRecord, RunResult
 from runwire_client.schedules import Schedule
 from runwire_client.shares import Share
@@ -69,6 +70,7 @@ __all__ = [
     "Queue",
     "QueuePlace",
     "QueueStatus",
+    "Reading",
     "Reset",
     "ResetReason",
     "Run",

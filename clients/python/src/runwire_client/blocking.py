@@ -16,6 +16,7 @@ from runwire_client.blocking_parts import (
     BlockingConversations,
     BlockingFiles,
     BlockingOperator,
+    BlockingReadings,
     BlockingSchedules,
     BlockingShares,
     BlockingWebhooks,
@@ -187,6 +188,11 @@ class Runwire:
     def schedules(self) -> BlockingSchedules:
         """Runs that start again and again."""
         return BlockingSchedules(self._async.schedules, self._wait)
+
+    @property
+    def readings(self) -> BlockingReadings:
+        """What models have made of the free words in the user's browser tests."""
+        return BlockingReadings(self._async.readings, self._wait, self._each)
 
     @property
     def shares(self) -> BlockingShares:

@@ -13,6 +13,7 @@ from runwire_client.artifacts import Artifact, Artifacts
 from runwire_client.conversations import Conversation, Conversations, ExportFormat
 from runwire_client.files import Files, StoredFile
 from runwire_client.queueing import CancelledRuns, Operator
+from runwire_client.readings import Reading, Readings
 from runwire_client.schedules import Schedule, Schedules
 from runwire_client.shares import Share, Shares
 from runwire_client.webhooks import Delivery, Webhook, Webhooks
@@ -161,6 +162,27 @@ class BlockingSchedules:
     def delete(self, schedule_id: str) -> None:
         """Remove one."""
         self._wait(self._parts.delete(schedule_id))
+
+
+class BlockingReadings:
+    """What models have made of free words, as AsyncRunwire.readings."""
+
+    def __init__(self, parts: Readings, wait: Wait, each: Each) -> None:
+        self._parts = parts
+        self._wait = wait
+        self._each = each
+
+    def list(self, task_id: str | None = None, *, limit: int = 50) -> Iterator[Reading]:
+        """Yield them, newest first."""
+        return self._each(self._parts.list(task_id, limit=limit))
+
+    def get(self, reading_id: str) -> Reading:
+        """Return one."""
+        return self._wait(self._parts.get(reading_id))
+
+    def forget(self, reading_id: str) -> None:
+        """Forget one."""
+        self._wait(self._parts.forget(reading_id))
 
 
 class BlockingShares:

@@ -28,6 +28,7 @@ from runwire_client.follower import Cursor, Follower
 from runwire_client.http_door import HttpDoor, Reply
 from runwire_client.live_view import LiveView
 from runwire_client.queueing import Operator, QueueStatus, read_queue
+from runwire_client.readings import Readings
 from runwire_client.records import (
     Agent,
     Health,
@@ -102,6 +103,8 @@ class AsyncRunwire:
         """The user's browser configurations."""
         self.suites: Final = Suites(self._http, self.result)
         """Many browser tests as one request."""
+        self.readings: Final = Readings(self._http)
+        """What models have made of the free words in the user's browser tests."""
         self.webhooks: Final = Webhooks(self._http)
         """Whom the server tells of the ends of the user's runs."""
 

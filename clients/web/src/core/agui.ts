@@ -12,6 +12,13 @@ export interface AguiEvent {
 
 export type StepStatus = "PASSED" | "FAILED" | "SKIPPED";
 
+/** What a model made of a sentence in free words, now or (`recorded`) in an earlier run. */
+export interface StepReading {
+  readonly sentence: string;
+  readonly model: string;
+  readonly recorded: boolean;
+}
+
 /** `metadata.runwire` of a step event (protocol, section 4). */
 export interface StepFacts {
   readonly index?: number;
@@ -21,6 +28,7 @@ export interface StepFacts {
   readonly duration_ms?: number;
   readonly error?: string;
   readonly artifact_id?: string;
+  readonly reading?: StepReading;
 }
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -56,6 +64,10 @@ export function stepFacts(event: AguiEvent): StepFacts {
   const error = raw["error"];
   if (typeof error === "string") facts["error"] = error;
   else if (asText(asObject(error)["message"])) facts["error"] = asText(asObject(error)["message"]);
+  const reading = asObject(raw["reading"]);
+  if (asText(reading["sentence"])) {
+    facts["reading"] = { sentence: asText(reading["sentence"]), model: asText(reading["model"]), recorded: reading["recorded"] === true };
+  }
   if (STEP_STATUSES.has(raw["status"])) facts["status"] = raw["status"];
   return facts as StepFacts;
 }

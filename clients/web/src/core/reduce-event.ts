@@ -149,7 +149,7 @@ function startStep(draft: Draft, entry: EventEntry, event: AguiEvent): number {
   const facts = stepFacts(event);
   const position = append(draft, entry, "step", {
     name, text: facts.text ?? name, index: facts.index ?? null, total: facts.total ?? null,
-    status: "RUNNING", durationMs: null, error: "", artifactIds: [], endSeq: null,
+    status: "RUNNING", durationMs: null, error: "", reading: null, artifactIds: [], endSeq: null,
   }, name);
   draft.steps.push(position);
   return position;
@@ -165,6 +165,7 @@ function finishStep(draft: Draft, entry: EventEntry, event: AguiEvent): void {
   step.total = facts.total ?? step.total;
   step.durationMs = facts.duration_ms ?? entry.ts_ms - step.tsMs;
   step.error = facts.error ?? "";
+  step.reading = facts.reading ?? null;
   step.endSeq = entry.seq;
   if (facts.artifact_id) addArtifactTo(step, facts.artifact_id);
   close(draft, "step", name);

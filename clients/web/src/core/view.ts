@@ -4,7 +4,7 @@
  * Values are frozen: a change makes a new object, so that a component may compare by identity.
  */
 
-import type { StepStatus } from "./agui";
+import type { StepReading, StepStatus } from "./agui";
 import type { RunStatus, StateData } from "./protocol";
 import type { Settlement, ToolCall } from "./question";
 
@@ -48,6 +48,8 @@ export interface StepItem extends ItemBase {
   readonly status: StepStatus | "RUNNING" | "STOPPED";
   readonly durationMs: number | null;
   readonly error: string;
+  /** Null where no model was asked. */
+  readonly reading: StepReading | null;
   /** Ids of the artifacts that belong to the step, in order. */
   readonly artifactIds: readonly string[];
   readonly endSeq: number | null;

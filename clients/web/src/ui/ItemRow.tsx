@@ -100,6 +100,7 @@ function StepRow({ step, selected, onSelect }: { step: StepItem; selected: boole
       <span class="step-mark" role="img" aria-label={step.status.toLowerCase()}>{STEP_MARKS[step.status]}</span>
       <span class="step-text" data-index={step.index ?? undefined}>{step.text}</span>
       {step.durationMs !== null && <small>{duration(step.durationMs)}</small>}
+      {step.reading && <span class="step-reading">read by {step.reading.model}{step.reading.recorded ? " in an earlier run" : ""} as: {step.reading.sentence}</span>}
       {step.error && <span class="step-error">{step.error}</span>}
     </button>
   );

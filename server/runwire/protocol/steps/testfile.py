@@ -12,7 +12,7 @@ import yaml
 
 from runwire.errors import InvalidInput, UnknownSentence
 from runwire.protocol.browser_options import BrowserOptions, parse_options
-from runwire.protocol.readings import SentenceKey
+from runwire.protocol.readings import SentenceKey, scope_of_task, scope_of_test
 from runwire.protocol.steps.actions import Action, InFrame, Step, Unread, Upload
 from runwire.protocol.steps.grammar import parse_step
 from runwire.protocol.steps.phrases import VARIABLE_NAME
@@ -79,7 +79,7 @@ def parse_test(source: object) -> BrowserTest:
 
 def unread_sentences(test: BrowserTest) -> dict[int, SentenceKey]:
     """Return the sentences of a test that only a model could read, by the places of their steps."""
-    scope = f"task {test.task.id}" if test.task is not None else f"test {test.name}\n{test.url or ''}"
+    scope = scope_of_test(test.name, test.url) if test.task is None else scope_of_task(test.task.id)
     seen: Counter[str] = Counter()
     found: dict[int, SentenceKey] = {}
     for step in test.steps:
