@@ -50,8 +50,10 @@ def arguments(pid: int) -> bytes:
 
 
 def kind(pid: int) -> str:
-    """Return what a process is: ``driver``, ``browser``, or the role that Chromium gave it."""
+    """Return what a process is: ``driver``, ``browser``, ``encoder``, or the role that Chromium gave it."""
     line = arguments(pid)
+    if b"\x00matroska\x00" in line:
+        return "encoder"
     if b"run-driver" in line:
         return "driver"
     role = _ROLE.search(line)
@@ -79,6 +81,7 @@ class Held:
 
     drivers: int
     browsers: int
+    encoders: int
     renderers: int
     descriptors: int
     driver_descriptors: int
@@ -101,7 +104,7 @@ def _more(now: Any, then: Any) -> bool:
     return bool(Counter(now) - Counter(then)) if isinstance(now, tuple) else now > then
 
 
-NOTHING = Held(0, 0, 0, 0, 0, 0, (), 0, 0, 0, 0, 0)
+NOTHING = Held(0, 0, 0, 0, 0, 0, 0, (), 0, 0, 0, 0, 0)
 
 
 class Laboratory:
@@ -141,6 +144,7 @@ class Laboratory:
         return Held(
             drivers=len(drivers),
             browsers=processes.count("browser"),
+            encoders=processes.count("encoder"),
             renderers=processes.count("renderer"),
             descriptors=len(os.listdir("/proc/self/fd")),
             driver_descriptors=sum(map(descriptors, drivers)),

@@ -28,12 +28,12 @@ _OWN_NAMES = ("chrome-headless-shell", "headless_shell")
 def find_executable(setting: str, *, headless: bool = True) -> Path | None:
     """Return the Chromium to launch, or None. A ``setting`` that names no executable file finds nothing."""
     if setting:
-        found = _executable(Path(setting))
+        found = executable_file(Path(setting))
         has_window = found is not None and "headless" not in found.name  # as every build of the shell is called
         return found if headless or has_window else None
     own = _playwright_shells() if headless else _playwright_browsers()
     system = (Path(name) for name in ((*SYSTEM_SHELLS, *SYSTEM_BROWSERS) if headless else SYSTEM_BROWSERS))
-    return next((found for path in (*own, *system) if (found := _executable(path))), None)
+    return next((found for path in (*own, *system) if (found := executable_file(path))), None)
 
 
 def why_unavailable(setting: str, *, headless: bool = True) -> str | None:
@@ -44,7 +44,7 @@ def why_unavailable(setting: str, *, headless: bool = True) -> str | None:
         return "a browser with a window needs a display, and DISPLAY is not set; run it headless, or under: xvfb-run"
     if find_executable(setting, headless=headless) is not None:
         return None
-    if setting and _executable(Path(setting)) is not None:
+    if setting and executable_file(Path(setting)) is not None:
         return f"the browser_executable {setting!r} has no window; name a whole Chromium in its place"
     if setting:
         return f"the browser_executable {setting!r} is no executable file; correct the setting"
@@ -59,22 +59,24 @@ def _mend(package: str, download: str) -> str:
     return f"{sys.executable} -m playwright install {download}"
 
 
-def _executable(path: Path) -> Path | None:
+def executable_file(path: Path) -> Path | None:
+    """Return the path if a file is there that may be executed, or None."""
     return path if path.is_file() and os.access(path, os.X_OK) else None
 
 
 def _playwright_shells() -> Iterator[Path]:
     """Yield the headless shells that Playwright has downloaded for its own version."""
     for name in _OWN_NAMES:
-        yield from _downloads("chromium-headless-shell", f"chromium_headless_shell-{{revision}}/*/{name}")
+        yield from playwright_downloads("chromium-headless-shell", f"chromium_headless_shell-{{revision}}/*/{name}")
 
 
 def _playwright_browsers() -> Iterator[Path]:
     """Yield the whole browsers that it has downloaded."""
-    yield from _downloads("chromium", "chromium-{revision}/*/chrome")
+    yield from playwright_downloads("chromium", "chromium-{revision}/*/chrome")
 
 
-def _downloads(kind: str, pattern: str) -> Iterator[Path]:
+def playwright_downloads(kind: str, pattern: str) -> Iterator[Path]:
+    """Yield what Playwright has downloaded of a kind for its own version, whose ``{revision}`` the pattern names."""
     spec = find_spec("playwright")
     if spec is None or spec.origin is None:
         return

@@ -20,7 +20,16 @@ from runwire.browser.host_thread import HostThread, settled
 from runwire.browser.pool import ContextPool
 from runwire.browser.seat import ANSWER_GRACE_S, Seat, SeatPage
 from runwire.browser.turnstile import Turnstile
-from runwire.contracts.browser import Download, ElementFacts, Extraction, ForeignThread, PageHandle, Recording, Snapshot
+from runwire.contracts.browser import (
+    Download,
+    ElementFacts,
+    Extraction,
+    ForeignThread,
+    PageHandle,
+    Recording,
+    Snapshot,
+    Video,
+)
 from runwire.errors import BrowserError, IllegalTransition
 from runwire.protocol.steps.actions import Action
 from runwire.threads import LoopMailbox
@@ -36,6 +45,8 @@ READ_LIMIT_S = 5.0
 """Bound on reading the files that were downloaded since the last look; a guess, they are in the page cache."""
 TRACE_LIMIT_S = 10.0
 """Bound on beginning or ending a trace: the driver writes it to the disk. A guess."""
+VIDEO_END_S = 5.0
+"""Longest that an encoder is waited for; a guess, it needs 50 ms on a quiet machine."""
 END_MOST_S = 5.0
 """Longest that open downloads are waited for."""
 
@@ -194,6 +205,21 @@ class LeasedContext:
         return await self._thread.call(
             lambda: self._seat.end_trace(limit_s, keep=keep), limit_s=limit_s + ANSWER_GRACE_S
         )
+
+    async def begin_video(self) -> None:
+        """Begin to film."""
+
+        async def begin() -> None:
+            self._seat.begin_video(self._pool.films)
+
+        self.ownership.check()
+        await self._thread.call(begin, limit_s=ANSWER_GRACE_S)
+
+    async def end_video(self, *, keep: bool = True, end_s: float = VIDEO_END_S) -> Video | None:
+        """End the film, and return it if it is to be kept."""
+        self.ownership.check()
+        limit_s = min(end_s, VIDEO_END_S)
+        return await self._thread.call(lambda: self._seat.end_video(limit_s, keep=keep), limit_s=limit_s + READ_LIMIT_S)
 
     async def keep_downloads(self) -> None:
         """Begin to keep what pages download."""

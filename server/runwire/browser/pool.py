@@ -17,6 +17,7 @@ import structlog
 from runwire.browser.closing import CloseCounts
 from runwire.browser.egress import EgressProxy
 from runwire.browser.egress_policy import policy_of
+from runwire.browser.film import Films
 from runwire.browser.fleet import Fleet
 from runwire.browser.health import Health, Sign
 from runwire.browser.owned import OwnedTasks
@@ -62,6 +63,7 @@ class ContextPool:
         self._counts = CloseCounts()
         self.fleet = Fleet(settings, executable, start_driver, self._tasks, self._counts, now)
         self.screens = Screens(self._tasks.spawn)
+        self.films = Films(settings.video, self._tasks.spawn)
         self._slots = asyncio.Semaphore(settings.slots)
         self._parked: dict[BrowserConfig, deque[Seat]] = {}
         self._parking: Counter[BrowserConfig] = Counter()
@@ -102,6 +104,7 @@ class ContextPool:
             return
         self._leased.discard(seat)
         if seat.screen is not None:
+            seat.cut_film()  # a viewer would keep the screen
             self.screens.leave(seat.screen)
         try:
             if not await seat.close(self._counts, self._settings.close):

@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from runwire.browser.closing import CloseCounts, close_within
 from runwire.browser.egress_policy import check_page_address
+from runwire.browser.film import Film, Films
 from runwire.browser.ports import ContextPort, EgressPort, PagePort
 from runwire.browser.screen import Screen
 from runwire.browser.settings import CloseBounds
 from runwire.browser.shell import Shell
 from runwire.browser.turnstile import Turnstile
-from runwire.contracts.browser import BrowserConfig, Download, ElementFacts, Extraction, Snapshot
+from runwire.contracts.browser import BrowserConfig, Download, ElementFacts, Extraction, Snapshot, Video
 from runwire.errors import BrowserError, BrowserLost, BrowserTimeout
 from runwire.protocol.steps.actions import Action, InFrame, Navigate, only_looks
 
@@ -30,8 +31,8 @@ too.
 @dataclass(eq=False, slots=True)
 class Seat:
     """A fresh context. ``parked_at`` is when it was made (monotonic); ``first_page`` is there until it is taken,
-    ``ahead`` the one after that, for a run that has ended a page; ``closing`` are pages that are being closed;
-    ``screen`` is the run's once there is one.
+    ``ahead`` the one after that, for a run that has ended a page; ``closing`` are pages and a film that are being
+    closed; ``screen`` is the run's once there is one, ``film`` what films it.
     """
 
     shell: Shell
@@ -43,8 +44,9 @@ class Seat:
     closed: bool = False
     ended_pages: int = 0
     ahead: asyncio.Task[PagePort] | None = None
-    closing: set[asyncio.Task[None]] = field(default_factory=set)
+    closing: set[asyncio.Task[Any]] = field(default_factory=set)
     screen: Screen | None = None
+    film: Film | None = None
     turnstile: Turnstile = field(default_factory=Turnstile)
 
     async def open_page(self, limit_s: float) -> SeatPage:
@@ -67,6 +69,24 @@ class Seat:
         """End the trace, and return it if it is to be kept. Raises BrowserLost or BrowserTimeout."""
         async with _bounded(self.shell, "ending a trace", limit_s):
             return await self.context.end_trace(keep=keep)
+
+    def begin_video(self, films: Films) -> None:
+        """Begin to film the run's screen. Raises BrowserUnavailable or BrowserError."""
+        if self.screen is None or self.film is not None:
+            raise BrowserError("a context is filmed once, while a run has it")
+        self.film = films.begin(self.screen)
+
+    async def end_video(self, limit_s: float, *, keep: bool) -> Video | None:
+        """End the film, and return it if it is to be kept; None too if there was none."""
+        if self.film is not None and keep:
+            return await self.film.end(limit_s)
+        self.cut_film()
+        return None
+
+    def cut_film(self) -> None:
+        """Begin to end a film that nobody will have; closing the context waits for that. Idempotent."""
+        if self.film is not None and not (cut := self.film.cut()).done():
+            self.closing.add(cut)
 
     async def _page_ahead(self) -> PagePort | None:
         """Return the page that was opened ahead, if one was and it could be."""
@@ -92,6 +112,7 @@ class Seat:
             return True
         self.closed = True
         closed = True
+        self.cut_film()
         if self.closing:
             await asyncio.wait(self.closing, timeout=bounds.page_s)
         try:

@@ -8,6 +8,7 @@ from math import ceil
 from typing import Literal
 
 from runwire.browser.downloads import DownloadBounds
+from runwire.browser.film import VideoBounds
 from runwire.browser.secrets import HttpSecret
 
 
@@ -63,6 +64,7 @@ class BrowserHostSettings:
     secrets: Mapping[str, HttpSecret] = field(default_factory=dict)
     downloads: DownloadBounds = field(default_factory=DownloadBounds)
     trace: Literal["off", "on_failure", "on"] = "off"
+    video: VideoBounds = field(default_factory=VideoBounds)
     close: CloseBounds = field(default_factory=CloseBounds)
 
     @property

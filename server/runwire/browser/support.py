@@ -58,6 +58,7 @@ class BrowserSupport:
     def _make(self) -> None:
         try:
             from runwire.browser.downloads import DownloadBounds
+            from runwire.browser.film import VideoBounds
             from runwire.browser.host import BrowserHost  # the extra `browser`, and only when it is installed
             from runwire.browser.settings import BrowserHostSettings
         except ImportError:
@@ -76,6 +77,12 @@ class BrowserSupport:
                 secrets=self._secrets,
                 trace=settings.browser_trace,
                 downloads=DownloadBounds(settings.browser_download_bytes, settings.browser_downloads),
+                video=VideoBounds(
+                    ffmpeg=settings.browser_ffmpeg,
+                    count=settings.browser_videos,
+                    longest_s=settings.browser_video_s,
+                    one_bytes=min(settings.browser_video_bytes, settings.artifact_bytes),
+                ),
             ),
             self._sample_origin,
         )

@@ -34,6 +34,7 @@ __all__ = [
     "Recording",
     "Snapshot",
     "Target",
+    "Video",
 ]
 
 
@@ -174,6 +175,16 @@ class Download:
     refused: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Video:
+    """What a run's pages showed, as WebM in real time; ``data`` is None if there is none. ``reason`` says why that is
+    so, or why the video ends before the run does.
+    """
+
+    data: bytes | None
+    reason: str = ""
+
+
 class BrowserLease(Protocol):
     """A fresh browser context that belongs to one run, until the ``async with`` block ends."""
 
@@ -190,6 +201,19 @@ class BrowserLease(Protocol):
         """End it; return it (Playwright's ZIP, with all that was typed) if one of a run that ended so is wanted.
 
         Raises as a page's calls do.
+        """
+
+    async def begin_video(self) -> None:
+        """Begin to film what a person in front of the screen would see, of all pages of the lease, from the first one
+        on, within the server's bounds. A lease is filmed once.
+
+        Raises BrowserUnavailable if this server films no runs (the message names what mends it), BrowserError if it
+        films as many as it may.
+        """
+
+    async def end_video(self, *, keep: bool = True, end_s: float = 5.0) -> Video | None:
+        """End it; return it if it is to be kept, None if not, or if none was begun. An encoder gets ``end_s`` seconds
+        (at most 5) to end. The end of the lease ends a film too, and nothing is kept then.
         """
 
     async def keep_downloads(self) -> None:

@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from runwire.errors import InvalidInput
 from runwire.protocol.devices import DEVICES
+from runwire.protocol.steps.shape import KeepLogs
 
 STATE_BYTES = 65_536
 """Most bytes of a storage state: it is copied into each run."""
@@ -84,6 +85,10 @@ class BrowserOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     ] = None
     storage_state: Annotated[
         StorageState | None, Meta(description="cookies and local storage that the run begins with; at most 64 KiB")
+    ] = None
+    video: Annotated[
+        KeepLogs | None,
+        Meta(description="whether what the pages show is kept as a video; never unless said"),
     ] = None
 
     @property

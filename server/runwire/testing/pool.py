@@ -20,6 +20,7 @@ from runwire.contracts.browser import (
     PageHandle,
     Recording,
     Snapshot,
+    Video,
 )
 from runwire.errors import BrowserError, BrowserUnavailable
 from runwire.protocol.steps.actions import Action, Remember
@@ -41,6 +42,9 @@ class ScriptedPool:
     under_way: list[Download] = field(default_factory=list)
     downloading: tuple[str, ...] = ()
     trace: bytes | None = None
+    video: Video = field(default_factory=lambda: Video(b"WebM"))
+    no_video: BrowserError | None = None
+    films: list[str] = field(default_factory=list)
     elements: Mapping[str, ElementFacts] = field(default_factory=dict)
 
     def unavailable_reason(self) -> str | None:
@@ -87,6 +91,17 @@ class _ScriptedLease:
     async def end_trace(self, *, failed: bool) -> bytes | None:
         """Return the script's trace, if the run has failed."""
         return self.pool.trace if failed else None
+
+    async def begin_video(self) -> None:
+        """Note it, or raise what the script says."""
+        if self.pool.no_video is not None:
+            raise self.pool.no_video
+        self.pool.films.append("begun")
+
+    async def end_video(self, *, keep: bool = True, end_s: float = 5.0) -> Video | None:
+        """Note it; return the script's video if it is to be kept."""
+        self.pool.films.append("kept" if keep else "dropped")
+        return self.pool.video if keep else None
 
     async def keep_downloads(self) -> None:
         """Do nothing."""

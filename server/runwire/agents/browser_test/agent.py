@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from runwire.contracts.agent import AgentFailure, AgentResult, RunContext
 from runwire.errors import BrowserError, BrowserLost
 from runwire.protocol.steps.shape import INPUT_SCHEMA, REPLAY_SCHEMA
+from runwire.runs.state import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,16 +95,21 @@ async def carry_out(
         AgentFailure: it could not be carried out.
     """
     from runwire.agents.browser_test.configuration import browser_config
+    from runwire.agents.video import filmed
 
     session: TestSession | None = None
     limit = asyncio.timeout(test.timeout_s)
     try:
         pool = ctx.browser
-        session = make_session(pool.sample_origin)
-        session.limit = limit
+        session = made = make_session(pool.sample_origin)
+        made.limit = limit
         config = browser_config(test.browser)
-        async with limit, pool.lease(ctx.run_id, config, limit=limit) as lease:
-            await session.run(lease)
+        async with (
+            limit,
+            pool.lease(ctx.run_id, config, limit=limit) as lease,
+            filmed(ctx, lease, test.browser.video, lambda: made.report.verdict is Verdict.FAILED),
+        ):
+            await made.run(lease)
     except TimeoutError as error:
         if not limit.expired():
             raise
