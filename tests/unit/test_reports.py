@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -19,7 +18,7 @@ from runwire.runs.suite import SuiteStatus, counts_of
 
 NASTY = "</style><script>alert('1')</script>\"' onload=x &amp; \ud800 \x00 \x1b[31m ]]>"
 
-TAGS = "html head meta title style body header h1 h2 p ul ol li b main details summary span div pre img"
+TAGS = "html head meta title style body header h1 h2 p ul ol li b main details summary span div pre img video"
 
 
 def step(index: int, status: Any = "PASSED", **facts: Any) -> RunStep:
@@ -86,10 +85,11 @@ def test_whatever_a_test_or_site_says_is_text(place: str) -> None:
 
 def test_the_page_asks_nobody_for_anything() -> None:
     picture = Picture(b"\x89PNG", "image/png")
-    report = Report("R", 0, [run(steps=[step(1, artifact_id="a")], pictures={"a": picture})])
+    video = Picture(b"\x1a\x45", "video/webm")
+    report = Report("R", 0, [run(steps=[step(1, artifact_id="a")], pictures={"a": picture}, video=video)])
     page = seen(report)
     sources = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
-    assert sources == ["data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()]
+    assert sources == ["data:image/png;base64,iVBORw==", "data:video/webm;base64,GkU="]
     assert "url(" not in CSS
     assert "@import" not in CSS
     policies = [attributes["content"] for _, attributes in page.tags if "http-equiv" in attributes]
@@ -104,7 +104,7 @@ def test_the_page_says_what_matters_first() -> None:
     opened = [("open" in attributes) for tag, attributes in page.tags if attributes.get("class") == "run"]
     assert opened == [False, True], "what did not pass is open"
     assert "no button" in page.text
-    assert "2 screenshots are left out" in page.text
+    assert "2 screenshots or videos are left out" in page.text
 
 
 def test_junit_counts_and_groups_by_configuration() -> None:

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { isVideo } from "../src/core/artifact";
 import { reduce } from "../src/core/reducer";
 import { emptyView, type MessageItem, type StepItem, type ToolItem } from "../src/core/view";
 import type { AguiEvent } from "../src/core/agui";
@@ -87,6 +88,14 @@ describe("the view is made from the log", () => {
     const step = result.items[0] as StepItem;
     expect(result.items).toHaveLength(1);
     expect([step.index, step.total, step.status, step.durationMs, step.artifactIds]).toEqual([1, 2, "PASSED", 12, ["a1"]]);
+  });
+
+  it("lets a run's video stand on its own, although a step was cut off by the run's end", () => {
+    const video = (mime: string) => ({ id: "v", kind: "video", url: `/v1/runs/${RUN}/artifacts/v`, name: "video.webm", mime, bytes: 9 });
+    const cut = (mime: string) => view({ type: "STEP_STARTED", stepName: "1" }, { type: "CUSTOM", name: "runwire.artifact", value: video(mime) });
+    expect(cut("video/webm").items.map((item) => item.kind)).toEqual(["step", "artifact"]);
+    const played = (mime: string) => isVideo(cut(mime).artifacts.get("v")!);
+    expect([played("video/webm"), played("text/html")]).toEqual([true, false]);
   });
 
   it("closes what was open when the run ends or is queued again", () => {

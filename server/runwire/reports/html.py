@@ -17,7 +17,7 @@ from runwire.reports.report import Ending, Report, ReportedRun, moment
 
 CSS = files("runwire.reports").joinpath("page.css").read_text(encoding="utf-8")
 POLICY = (
-    "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+    "default-src 'none'; img-src data:; media-src data:; base-uri 'none'; form-action 'none'; "
     f"style-src 'sha256-{base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()}'"
 )
 _CLASSES = {Ending.UNFINISHED: "unfinished"}
@@ -55,7 +55,7 @@ def _page(report: Report) -> Iterator[str]:
     for number, run in enumerate(report.runs, start=1):
         yield from _run(run, number, alone=len(report.runs) == 1)
     if report.left_out:
-        yield f'<p class="soft">{report.left_out} screenshots are left out: the page would be too large.</p>'
+        yield f'<p class="soft">{report.left_out} screenshots or videos are left out: the page would be too large.</p>'
     yield "</main></body></html>\n"
 
 
@@ -96,7 +96,12 @@ def _run(run: ReportedRun, number: int, *, alone: bool) -> Iterator[str]:
     yield '<ol class="steps">\n'
     for step in run.steps:
         yield from _step(run, step)
-    yield "</ol></div></details>\n"
+    yield "</ol>"
+    if run.video is not None:
+        data = base64.b64encode(run.video.data).decode()
+        yield '<video controls preload="metadata" aria-label="The run as a video" '
+        yield f'src="data:{run.video.mime};base64,{data}"></video>'
+    yield "</div></details>\n"
 
 
 def _step(run: ReportedRun, step: RunStep) -> Iterator[str]:

@@ -33,7 +33,7 @@ def ending(status: RunStatus, verdict: Verdict | None) -> Ending:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A screenshot: its bytes and their type."""
+    """A screenshot or a video: its bytes and their type."""
 
     data: bytes
     mime: str
@@ -41,8 +41,8 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class ReportedRun:
-    """One run of a test. ``pictures`` are by the artifact ids of the steps; ``error`` is ``{code, message}``; times are
-    Unix milliseconds."""
+    """One run of a test. ``pictures`` are by the artifact ids of the steps, ``video`` shows the whole run; ``error``
+    is ``{code, message}``; times are Unix milliseconds."""
 
     run_id: str
     name: str
@@ -56,6 +56,7 @@ class ReportedRun:
     ended_ms: int | None
     steps: Sequence[RunStep]
     pictures: Mapping[str, Picture] = field(default_factory=dict)
+    video: Picture | None = None
 
     @property
     def duration_s(self) -> float:
@@ -82,7 +83,7 @@ class ReportedRun:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run, or the runs of a suite. ``left_out``: pictures that would have made the report too large."""
+    """One run, or the runs of a suite. ``left_out``: pictures and videos that would have made the report too large."""
 
     name: str
     created_ms: int

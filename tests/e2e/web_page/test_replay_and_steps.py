@@ -8,6 +8,12 @@ from playwright.sync_api import expect
 
 from tests.e2e.web_page.pages import PageServer, Watched, open_run
 
+PLAY = """async (video) => {
+  await video.play();
+  while (video.currentTime === 0) await new Promise((turn) => video.requestVideoFrameCallback(turn));
+  return video.duration;
+}"""
+
 
 def test_f13_a_finished_run_replays_and_has_a_permalink(watched: Watched, server: PageServer) -> None:
     steps = [{"text": "first "}, {"sleep_s": 0.4}, {"text": "second "}, {"sleep_s": 0.4}, {"text": "third"}]
@@ -41,7 +47,7 @@ def test_the_raw_view_is_the_log_itself(watched: Watched, server: PageServer) ->
 def test_c3_steps_are_shown_with_their_pictures(watched: Watched, server: PageServer) -> None:
     steps = ['Verify text "Products"', 'Verify text "Unicorns"']
     test = {"name": "Look", "url": "/samples/shop/index.html", "steps": steps, "step_timeout_s": 2}
-    run_id = server.start("browser-test", test)
+    run_id = server.start("browser-test", {**test, "browser": {"video": "on_failure"}})
     page = open_run(watched, server, run_id)
     expect(page.locator(".chip")).to_have_text("Test failed", timeout=20_000)
     expect(page.locator(".step.passed")).to_contain_text('Verify text "Products"')
@@ -53,3 +59,8 @@ def test_c3_steps_are_shown_with_their_pictures(watched: Watched, server: PageSe
     picture = page.locator(".screen img")
     expect(picture).to_have_js_property("complete", True)
     assert picture.evaluate("image => image.naturalWidth") > 100
+    video = page.get_by_label("The run as a video")
+    assert video.evaluate(PLAY) >= 1.5
+    report = page.goto(f"{server.origin}/v1/runs/{run_id}/report.html")
+    assert report is not None
+    assert report.body().count(b'<video controls preload="metadata"') == 1

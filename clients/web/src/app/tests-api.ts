@@ -25,6 +25,7 @@ export interface BrowserOptions {
   readonly color_scheme?: string | null;
   readonly allow?: readonly string[];
   readonly http_auth?: string | null;
+  readonly video?: string | null;
 }
 export interface BrowserConfig extends Heading {
   readonly options: BrowserOptions;

@@ -32,3 +32,8 @@ const SHOWN: ReadonlySet<string> = new Set(["image/png", "image/jpeg", "image/we
 export function isPicture(artifact: Artifact): boolean {
   return artifact.url !== "" && SHOWN.has(artifact.mime);
 }
+
+/** Whether the page plays this artifact: the one form in which the server films runs. */
+export function isVideo(artifact: Artifact): boolean {
+  return artifact.url !== "" && artifact.kind === "video" && artifact.mime === "video/webm";
+}

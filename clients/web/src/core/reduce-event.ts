@@ -224,14 +224,14 @@ function settle(draft: Draft, value: unknown): void {
   if (request) request.end = settlement.end;
 }
 
-/** An artifact that comes while a step runs belongs to the step; any other stands on its own. */
+/** An artifact that comes while a step runs belongs to the step; any other, and what shows all of them, stands on its own. */
 function takeArtifact(draft: Draft, entry: EventEntry, value: unknown): void {
   const artifact = artifactFrom(value, draft.runId, entry.seq);
   if (!artifact) return void (draft.oddEntries += 1);
   draft.artifacts.set(artifact.id, artifact);
   const position = draft.steps[draft.steps.length - 1];
   const step = position === undefined ? undefined : draft.items[position];
-  if (position !== undefined && step?.kind === "step" && step.status === "RUNNING") {
+  if (position !== undefined && step?.kind === "step" && step.status === "RUNNING" && artifact.kind !== "video") {
     return addArtifactTo(own<"step">(draft, position), artifact.id);
   }
   if (step?.kind === "step" && step.artifactIds.includes(artifact.id)) return; // named by its step before it was announced

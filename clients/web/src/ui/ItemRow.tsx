@@ -4,7 +4,7 @@ import { memo } from "./memo";
 import { asObject, asText } from "../core/agui";
 import { handOverWords } from "../core/control";
 import { duration, againWords, size, statusWords, tally } from "../core/format";
-import { isPicture } from "../core/artifact";
+import { isPicture, isVideo } from "../core/artifact";
 import { artifactHref } from "../app/api";
 import { isTerminal } from "../core/protocol";
 import type { Row } from "../core/rows";
@@ -111,6 +111,9 @@ function ArtifactRow({ artifact }: { artifact: Artifact }) {
   const href = artifactHref(artifact.url);
   if (isPicture(artifact)) {
     return <a class="shot" href={href} target="_blank" rel="noopener"><img src={href} alt={artifact.name} loading="lazy" /><small>{artifact.name} · {facts}</small></a>;
+  }
+  if (isVideo(artifact)) {
+    return <figure class="shot"><video src={href} controls preload="metadata" aria-label={`The run as a video: ${artifact.name}`} /><small>{artifact.name} · {facts}</small></figure>;
   }
   const content = <><Icon name="save" /><strong>{artifact.name}</strong><small>{facts}</small></>;
   return href ? <a class="file" href={href} download="">{content}</a> : <span class="file">{content}</span>;

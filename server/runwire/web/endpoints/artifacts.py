@@ -1,6 +1,6 @@
 """``/v1/runs/{run_id}/artifacts``: a run's stored files. Floor 6.
 
-An agent's file is hostile: it is served as an attachment in a sandbox, and images alone are shown in place.
+An agent's file is hostile: it is served as an attachment in a sandbox; pictures and videos alone are shown in place.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from runwire.web.services import get_services
 
 log = structlog.get_logger(__name__)
 
-_INLINE = frozenset({"image/png", "image/jpeg", "image/webp"})
+_INLINE = frozenset({"image/png", "image/jpeg", "image/webp", "video/webm"})
 
 
 async def list_artifacts(request: Request) -> Response:

@@ -10,15 +10,15 @@ import { NEW, OWN, type BrowserChoice } from "./useBrowser";
 export type OptionTexts = Readonly<Record<keyof typeof FIELDS, string>>;
 
 const FIELDS = {
-  device: "Device", width: "Width, px", height: "Height, px", locale: "Locale", timezone: "Time zone", color_scheme: "Colours", allow: "Hosts it may visit", http_auth: "HTTP secret",
+  device: "Device", width: "Width, px", height: "Height, px", locale: "Locale", timezone: "Time zone", color_scheme: "Colours", allow: "Hosts it may visit", http_auth: "HTTP secret", video: "Video",
 } as const;
 const HINTS: Partial<Record<keyof typeof FIELDS, string>> = { locale: "de-CH", timezone: "Europe/Zurich", allow: "any; or shop.example.org, …", http_auth: "name of a secret", width: "1280", height: "720" };
 
 /** Return the texts that stand in the fields for these options. */
-export function textsOf({ device, viewport, locale, timezone, color_scheme, allow, http_auth }: BrowserOptions): OptionTexts {
+export function textsOf({ device, viewport, locale, timezone, color_scheme, allow, http_auth, video }: BrowserOptions): OptionTexts {
   return {
     device: device ?? "", width: viewport ? String(viewport.width) : "", height: viewport ? String(viewport.height) : "", locale: locale ?? "", timezone: timezone ?? "",
-    color_scheme: color_scheme ?? "", allow: (allow ?? []).join(", "), http_auth: http_auth ?? "",
+    color_scheme: color_scheme ?? "", allow: (allow ?? []).join(", "), http_auth: http_auth ?? "", video: video ?? "",
   };
 }
 
@@ -26,7 +26,7 @@ export function textsOf({ device, viewport, locale, timezone, color_scheme, allo
 export function optionsOf(before: BrowserOptions, texts: OptionTexts): BrowserOptions {
   const { width, height, allow, ...named } = texts;
   const hosts = allow.split(/[\s,]+/).filter(Boolean);
-  const { device: _device, viewport: _viewport, locale: _locale, timezone: _timezone, color_scheme: _scheme, allow: _allow, http_auth: _auth, ...others } = before;
+  const { device: _device, viewport: _viewport, locale: _locale, timezone: _timezone, color_scheme: _scheme, allow: _allow, http_auth: _auth, video: _video, ...others } = before;
   return {
     ...others, ...Object.fromEntries(Object.entries(named).map(([name, text]) => [name, text.trim()]).filter(([, text]) => text)),
     ...(width || height ? { viewport: { width: Number(width || 1280), height: Number(height || 720) } } : {}), ...(hosts.length > 0 ? { allow: hosts } : {}),
@@ -56,6 +56,11 @@ export function BrowserFields({ browser }: { browser: BrowserChoice }) {
       <label class="field">{FIELDS.color_scheme}
         <select value={texts.value.color_scheme} onChange={set("color_scheme")}>
           <option value="">As the test says</option><option value="light">Light</option><option value="dark">Dark</option>
+        </select>
+      </label>
+      <label class="field">{FIELDS.video}
+        <select value={texts.value.video} onChange={set("video")}>
+          <option value="">As the test says</option><option value="on_failure">If it fails</option><option value="always">Always</option><option value="never">Never</option>
         </select>
       </label>
       {(["width", "height", "locale", "timezone", "allow", "http_auth"] as const).map((field) => (
