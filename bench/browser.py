@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from bench import browser_faults, browser_people, browser_runs
+from bench import browser_faults, browser_people, browser_runs, browser_video
 from bench.browser_figures import Row
 from bench.browser_sides import Site, site
 from runwire.browser.executable import why_unavailable
@@ -40,6 +40,7 @@ def main() -> int:
         "growth": partial(browser_faults.growth, runs=arguments.runs),
         "view": browser_people.watching,
         "hands": browser_people.taking_over,
+        "film": browser_video.filming,
     }
     configure_logs("error", "console")
     print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores\n")
