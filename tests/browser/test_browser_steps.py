@@ -71,6 +71,25 @@ async def test_each_sentence_does_what_it_says(host: BrowserHost, site: str) -> 
             await page.perform(parse_step(index, sentence).action, timeout_s=2)
 
 
+async def test_what_can_be_scrolled_is_scrolled_and_things_are_dragged(host: BrowserHost, site: str) -> None:
+    async with host.lease("run", BrowserConfig()) as lease, lease.page() as page:
+        await page.goto(f"{site}/boxes.html", timeout_s=5)
+        for sentence in (
+            "Wait for the page to load",
+            'Drag the "Card" button onto "Done"',
+            'I should see "Dropped"',
+            "Scroll down",
+            'Verify text "in between"',
+            "Scroll to the bottom of the page",
+            'Verify text "at the bottom"',
+            "Scroll up",
+            'Verify text "in between"',
+            "Scroll to the top",
+            'Verify text "at the top"',
+        ):
+            await page.perform(parse_step(1, sentence).action, timeout_s=2)
+
+
 @pytest.mark.parametrize(
     ("sentence", "message"),
     [

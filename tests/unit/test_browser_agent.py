@@ -103,8 +103,8 @@ def test_failing_step_is_tried_again_as_often_as_the_test_says() -> None:
 
 def test_first_navigation_replaces_the_start_address() -> None:
     pool = ScriptedPool()
-    run({"url": "http://a.test/x/", "steps": ["Open y"]}, pool)
-    assert log_of(pool) == [do.Navigate("http://a.test/x/y")]
+    run({"url": "http://a.test/x/", "steps": ["Open y.html"]}, pool)
+    assert log_of(pool) == [do.Navigate("http://a.test/x/y.html")]
 
 
 def test_relative_address_without_sample_site_fails_the_step() -> None:

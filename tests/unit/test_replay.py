@@ -26,7 +26,7 @@ SENTENCES = [
     'Verify value of "A" is "b"', 'Verify attribute href of "A" is "b"', 'Verify number of "A" is 3',
     'Verify element "A" is hidden', "Accept next dialog", 'Verify dialog "A"', "Switch to new tab",
     'Verify download name contains "a" is not empty', 'In frame "f": Click "A"', 'Set x to "y"',
-    'Remember "A" as x', "Take screenshot",
+    'Remember "A" as x', "Take screenshot", "Scroll down", 'Drag "A" to 2nd "B" in "C"', "Wait for the page to load",
 ]  # fmt: skip
 
 

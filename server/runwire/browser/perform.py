@@ -27,6 +27,20 @@ POLL_S = 0.05
 MAX_REMEMBERED = 10_000
 """Most characters that a variable keeps of a page; a guess."""
 
+_SCROLL = """
+where => {
+  let box = document.elementFromPoint(innerWidth / 2, innerHeight / 2);
+  while (box && !(box.scrollHeight > box.clientHeight && /auto|scroll/.test(getComputedStyle(box).overflowY))) {
+    box = box.parentElement;
+  }
+  box ??= document.scrollingElement ?? document.documentElement;
+  const screen = 0.9 * box.clientHeight;
+  const top = {top: 0, bottom: box.scrollHeight, up: box.scrollTop - screen, down: box.scrollTop + screen}[where];
+  box.scrollTo({top, behavior: 'instant'});
+}
+"""
+"""Scrolls what lies in the middle of the screen and can be scrolled: often that is a part of the page."""
+
 _Probe = Callable[[], Awaitable[str]]
 
 
@@ -120,6 +134,23 @@ async def _hover(stage: Stage, action: do.Hover, deadline: Deadline) -> None:
 
 async def _scroll_to(stage: Stage, action: do.ScrollTo, deadline: Deadline) -> None:
     await (await find(stage, action.target, "point", deadline)).scroll_into_view_if_needed(timeout=deadline.left_ms)
+
+
+async def _scroll_page(stage: Stage, action: do.ScrollPage, deadline: Deadline) -> None:
+    await stage.page.evaluate(_SCROLL, action.where)
+
+
+async def _drag(stage: Stage, action: do.Drag, deadline: Deadline) -> None:
+    element = await find(stage, action.target, "point", deadline)
+    onto = await find(stage, action.onto, "point", deadline)
+    try:
+        await element.drag_to(onto, timeout=deadline.left_ms)
+    except PlaywrightTimeout as error:
+        raise _not_ready(action.target, f"dragged to {action.onto}", deadline, error) from error
+
+
+async def _wait_for_load(stage: Stage, action: do.WaitForLoad, deadline: Deadline) -> None:
+    await stage.page.wait_for_load_state(timeout=deadline.left_ms)
 
 
 async def _wait_seconds(stage: Stage, action: do.WaitSeconds, deadline: Deadline) -> None:
@@ -291,6 +322,9 @@ PERFORMERS: dict[type[do.Action], Callable[[Stage, Any, Deadline], Awaitable[str
     do.SetChecked: _set_checked,
     do.Hover: _hover,
     do.ScrollTo: _scroll_to,
+    do.ScrollPage: _scroll_page,
+    do.Drag: _drag,
+    do.WaitForLoad: _wait_for_load,
     do.WaitSeconds: _wait_seconds,
     do.WaitForElement: _wait_for_element,
     do.VerifyText: _verify_text,

@@ -93,6 +93,26 @@ class ScrollTo:
 
 
 @dataclass(frozen=True, slots=True)
+class ScrollPage:
+    """Scroll what fills most of the page: to its top or bottom, or most of a screen up or down."""
+
+    where: Literal["top", "bottom", "up", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drag:
+    """Take an element with the mouse and drop it on another."""
+
+    target: Target
+    onto: Target
+
+
+@dataclass(frozen=True, slots=True)
+class WaitForLoad:
+    """Wait until the page's load event has come."""
+
+
+@dataclass(frozen=True, slots=True)
 class WaitSeconds:
     """Do nothing for a while."""
 
@@ -261,6 +281,9 @@ Action: TypeAlias = (
     | SetChecked
     | Hover
     | ScrollTo
+    | ScrollPage
+    | Drag
+    | WaitForLoad
     | WaitSeconds
     | WaitForElement
     | VerifyText
@@ -284,6 +307,7 @@ Action: TypeAlias = (
 """Everything that a step can do."""
 
 _LOOKS = (
+    WaitForLoad,
     WaitSeconds,
     WaitForElement,
     VerifyText,

@@ -10,36 +10,49 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runwire.errors import InvalidInput
 from runwire.protocol.steps import actions as do
-from runwire.protocol.steps.pattern import Element, compile_pattern
+from runwire.protocol.steps.pattern import Pattern
 from runwire.protocol.steps.phrases import (
+    address_of,
+    certain_of,
     count_of,
+    duration_of,
+    edge_of,
     key_of,
+    minutes_of,
     name_of,
+    new_variable_of,
     quoted_of,
     seconds_of,
     target_of,
     text_of,
     variable_of,
 )
+from runwire.protocol.steps.target import Target
 
 _CONVERTERS: Mapping[str, Callable[..., Any]] = {
     "target": target_of,
+    "onto": target_of,
+    "certain": certain_of,
     "value": text_of,
     "text": name_of,
-    "address": name_of,
+    "address": address_of,
     "option": name_of,
     "name": name_of,
     "file": quoted_of,
     "variable": variable_of,
+    "new_variable": new_variable_of,
     "key": key_of,
     "count": count_of,
     "seconds": seconds_of,
+    "minutes": minutes_of,
+    "duration": duration_of,
+    "edge": edge_of,
 }
-_SHOWN = "visible|shown|displayed|present"
-_GONE = "hidden|invisible|gone"
-_ENDED = "[to] [is] [be] [has] complete|completed|end|ended|finish|finished|done"
-_DOWNLOADED = "[is|was|has] [to] [be] [been] downloaded"
+_DIALOG = "[the] [next] [confirmation|javascript|browser] dialog|alert|prompt|popup"
+_CHECKED = "checked|ticked|selected"
+_UNCHECKED = "unchecked|unticked|unselected|deselected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +62,8 @@ class Form:
     ``wide``: any sentence with the verb begins like it, so what it misses says nothing to who meant another one.
     """
 
-    patterns: tuple[str, ...]
+    patterns: tuple[Pattern, ...]
     build: Callable[..., do.Action]
-    compiled: tuple[tuple[Element, ...], ...]
     wide: bool = False
 
     def action(self, slots: Mapping[str, Any]) -> do.Action:
@@ -60,7 +72,7 @@ class Form:
 
 
 def _form(*patterns: str, build: Callable[..., do.Action], wide: bool = False) -> Form:
-    return Form(patterns, build, tuple(compile_pattern(pattern) for pattern in patterns), wide)
+    return Form(tuple(Pattern(pattern) for pattern in patterns), build, wide)
 
 
 def _download(*, filled: bool = False, comparison: do.Comparison = "is") -> Callable[..., do.Action]:
@@ -71,86 +83,142 @@ def _element(state: do.ElementState) -> Callable[..., do.Action]:
     return lambda target: do.VerifyElement(target, state)
 
 
+def _text(*, absent: bool = False) -> Callable[..., do.Action]:
+    return lambda text: do.VerifyText(text, absent)
+
+
+def _verified(*endings: str) -> tuple[str, ...]:
+    """Return patterns that a verb begins: each check waits, so that "wait until" and "verify that" are the same."""
+    return tuple(f"{verb} {ending}" for ending in endings for verb in ("@verify", "wait until|for"))
+
+
+def _chosen(target: Target) -> do.Action:
+    """Return what choosing something without naming a list means. Raises InvalidInput: that is not clear."""
+    if target.role in ("radio", "checkbox", "switch"):
+        return do.SetChecked(target, True)
+    if target.role in ("tab", "menuitem", "row", "listitem", "link", "button"):
+        return do.Click(target)
+    raise InvalidInput(f'no list given; write: Select "{target.text}" from "…", or: Select radio "{target.text}"')
+
+
+def _holds(target: Target, value: str) -> do.Action:
+    """Return the check that a field's value contains a text. Raises InvalidInput: it is not said to be a field."""
+    if target.kind != "field":
+        raise InvalidInput('say what contains it: Verify value of "…" contains "…", or: Verify text "…"')
+    return do.VerifyValue(target, value, "contains")
+
+
 FORMS: tuple[Form, ...] = (
-    _form("go|navigate back", build=lambda: do.Travel("back")),
-    _form("go|navigate forward", build=lambda: do.Travel("forward")),
-    _form("reload|refresh [the] [page]", build=lambda: do.Travel("reload")),
-    _form(
-        "navigate|go to <address>", "open <address>", "visit <address>", build=lambda address: do.Navigate(address)
-    ),
-    _form(
-        "double-click|doubleclick [on] <target>",
-        "double click [on] <target>",
-        build=lambda target: do.Click(target, double=True),
-    ),
-    _form(
-        "right-click|rightclick [on] <target>",
-        "right click [on] <target>",
-        build=lambda target: do.Click(target, button="right"),
-    ),
-    _form("click [on] <target>", build=do.Click),
-    _form("fill [in] <target> with <value>", "enter <value> in|into <target>", build=do.Fill),
+    _form("go|navigate back [to] [the] [previous|last] [page]", build=lambda: do.Travel("back")),
+    _form("go|navigate forward [to] [the] [next] [page]", build=lambda: do.Travel("forward")),
+    _form("reload|refresh [the] [page|browser]", build=lambda: do.Travel("reload")),
+    _form("navigate|go to [the] [page|url|address|site|website] <address>", "navigate|go to the <address> page",
+          "open|visit [the] [page|url|address|site|website] <address>", "open|visit the <address> page",
+          build=lambda address: do.Navigate(address)),
+    _form("double-click|doubleclick [on] <target>", "double click [on] <target>",
+          build=lambda target: do.Click(target, double=True)),
+    _form("right-click|rightclick [on] <target>", "right click [on] <target>",
+          build=lambda target: do.Click(target, button="right")),
+    _form("click|tap [on] <target>", build=do.Click),
+    _form("fill [in|out] <target> with <value>", "enter|input|write <value> in|into|to <target>", build=do.Fill),
+    _form("fill [in] <value> in|into <target>", "enter|input|write <value> as|for [the] <target>", build=do.Fill,
+          wide=True),
     _form("clear <target>", build=lambda target: do.Fill(target, "")),
     _form("type <value> in|into <target>", "type <value>", build=do.TypeText),
-    _form("press <key> in|on <target>", "press <key>", build=do.Press),
-    _form("select|choose <option> from|in <target>", build=do.Select),
-    _form("check <target>", "tick <target>", build=lambda target: do.SetChecked(target, True)),
-    _form("uncheck <target>", "untick <target>", build=lambda target: do.SetChecked(target, False)),
-    _form("hover [over|on] <target>", build=do.Hover),
-    _form("scroll to <target>", build=do.ScrollTo),
+    _form("press|hit [the] <key> in|on <target>", "press|hit [the] <key>", build=do.Press),
+    _form("press|hit|push [on] <certain>", build=lambda certain: do.Click(certain), wide=True),
+    _form("select|choose|pick [the] [option] <option> from|in <target>", build=do.Select),
+    _form("select|choose|pick [the] [option] <option> as|for [the] <target>", build=do.Select, wide=True),
+    _form("select|choose|pick <target>", build=_chosen, wide=True),
+    _form("check|tick <target>", build=lambda target: do.SetChecked(target, True)),
+    _form("uncheck|untick|deselect|unselect <target>", build=lambda target: do.SetChecked(target, False)),
+    _form("hover [the] [mouse] [over|on] <target>", "move [the] mouse over|to|onto <target>", build=do.Hover),
+    _form("drag [and] [drop] <target> to|onto|into|on <onto>", build=do.Drag),
+    _form("scroll [to] [the] <edge> [of] [the] [page]", build=lambda edge: do.ScrollPage(edge), wide=True),
+    _form("scroll to <target>", "scroll until <target> @appears", build=do.ScrollTo),
     _form("wait [for] <seconds> seconds|second|s", build=do.WaitSeconds),
-    _form(f"wait for|until [the] download [of] <file> {_ENDED}", "wait for|until [the] download [of] <file>",
-          f"wait for|until [the] [file] <file> {_DOWNLOADED}", build=_download(), wide=True),
-    _form(f"wait for|until <target> [to] [is] [be] disappear|disappears|{_GONE}",
-          build=lambda target: do.WaitForElement(target, visible=False)),
-    _form(f"wait for|until <target> [to] [is] [be] appear|appears|{_SHOWN}", "wait for|until <target>",
-          build=do.WaitForElement),
-    _form(f"verify [that] text <text> is not|no [longer] {_SHOWN}", "verify [that] no text <text>",
-          build=lambda text: do.VerifyText(text, absent=True)),
-    _form(f"verify [that] text <text> is {_SHOWN}", "verify [that] text <text>", build=do.VerifyText),
-    _form("verify [that] [the] title is not <text>", build=lambda text: do.VerifyTitle(text, "is", negated=True)),
-    _form("verify [that] [the] title is <text>", build=lambda text: do.VerifyTitle(text, "is")),
-    _form("verify [that] [the] title does not contain <text>",
+    _form("wait [for] <minutes> minutes|minute", build=lambda minutes: do.WaitSeconds(minutes), wide=True),
+    _form("wait [for] <duration>", build=lambda duration: do.WaitSeconds(duration), wide=True),
+    _form("wait for|until [the] page [has] [is] [to] load|loads|loaded [completely|fully]",
+          "wait for|until [the] page is [fully|completely] loaded", build=lambda: do.WaitForLoad(), wide=True),
+    _form(*_verified("[the] download [of] <file> @ended", "[the] download [of] <file>",
+                     "[the] [file] <file> @downloaded", "[the] [file] <file> [to] [be] downloaded"),
+          build=_download(), wide=True),
+    _form(*_verified("[the] [current|page|browser] url @is_not <text>"),
+          build=lambda text: do.VerifyUrl(text, "is", negated=True)),
+    _form(*_verified("[the] [current|page|browser] url @is <text>"), build=lambda text: do.VerifyUrl(text, "is")),
+    _form(*_verified("[the] [current|page|browser] url @lacks <text>"),
+          build=lambda text: do.VerifyUrl(text, negated=True)),
+    _form(*_verified("[the] [current|page|browser] url @contains <text>"), "@verify [the] url <text>",
+          build=do.VerifyUrl),
+    _form(*_verified("[the] [page|document] title @is_not <text>"),
+          build=lambda text: do.VerifyTitle(text, "is", negated=True)),
+    _form(*_verified("[the] [page|document] title @is <text>"), build=lambda text: do.VerifyTitle(text, "is")),
+    _form(*_verified("[the] [page|document] title @lacks <text>"),
           build=lambda text: do.VerifyTitle(text, negated=True)),
-    _form("verify [that] [the] title [contains] <text>", build=do.VerifyTitle),
-    _form("verify [that] [the] url is not <text>", build=lambda text: do.VerifyUrl(text, "is", negated=True)),
-    _form("verify [that] [the] url is <text>", build=lambda text: do.VerifyUrl(text, "is")),
-    _form("verify [that] [the] url does not contain <text>", build=lambda text: do.VerifyUrl(text, negated=True)),
-    _form("verify [that] [the] url [contains] <text>", build=do.VerifyUrl),
-    _form("verify [that] [the] value of <target> contains <value>",
+    _form(*_verified("[the] [page|document] title @contains <text>"), "@verify [the] title <text>",
+          build=do.VerifyTitle),
+    _form(*_verified("[the] page @hides [the] [text] <text>"), "@not_see [the] [text] <text>",
+          build=_text(absent=True), wide=True),
+    _form(*_verified("[the] page @shows [the] [text] <text>"), "@see [the] [text] <text>", build=_text(), wide=True),
+    _form("wait for|until <target> @vanishes", "wait for|until <target> [to] [be] hidden|invisible|gone",
+          build=lambda target: do.WaitForElement(target, visible=False)),
+    _form("wait for|until <target> @appears", build=do.WaitForElement),
+    _form(*_verified("<target> @is enabled"), build=_element("enabled"), wide=True),
+    _form(*_verified("<target> @is disabled", "<target> @is_not enabled"), build=_element("disabled"), wide=True),
+    _form("wait for|until <target>", build=do.WaitForElement),
+    _form("@verify [the] text <text> @vanishes", "@verify no text <text>", build=_text(absent=True)),
+    _form("@verify [the] text <text> @appears", "@verify [the] text <text>", build=_text()),
+    _form("@verify [the] value of <target> @contains <value>",
           build=lambda target, value: do.VerifyValue(target, value, "contains")),
-    _form("verify [that] [the] value of <target> is <value>", build=do.VerifyValue),
-    _form("verify [that] [the] attribute <name> of <target> contains <value>",
+    _form("@verify [the] value of <target> @is <value>", build=do.VerifyValue),
+    _form("@verify [the] attribute <name> of <target> @contains <value>",
           build=lambda target, name, value: do.VerifyAttribute(target, name, value, "contains")),
-    _form("verify [that] [the] attribute <name> of <target> is <value>", build=do.VerifyAttribute),
-    _form("verify [that] [the] count|number of <target> is <count>", build=do.VerifyCount),
-    _form(f"verify [that] element <target> is not {_SHOWN}", f"verify [that] element <target> is {_GONE}",
-          build=_element("hidden")),
-    _form("verify [that] element <target> is enabled", build=_element("enabled")),
-    _form("verify [that] element <target> is disabled", build=_element("disabled")),
-    _form("verify [that] element <target> is not checked", "verify [that] element <target> is unchecked",
+    _form("@verify [the] attribute <name> of <target> @is <value>", build=do.VerifyAttribute),
+    _form("@verify [the] count|number of <target> @is <count>", build=do.VerifyCount),
+    _form("@verify there @is <count> <target>", build=do.VerifyCount, wide=True),
+    _form("@verify there @is no <target>", "@verify there @is_not [a|an|any] <target>", build=_element("hidden"),
+          wide=True),
+    _form("@verify there @is a|an|the <target>", build=_element("visible"), wide=True),
+    _form("@verify element <target> @vanishes", build=_element("hidden")),
+    _form("@verify element <target> @is enabled", build=_element("enabled")),
+    _form("@verify element <target> @is disabled", "@verify element <target> @is_not enabled",
+          build=_element("disabled")),
+    _form(f"@verify element <target> @is_not {_CHECKED}", f"@verify element <target> @is {_UNCHECKED}",
           build=_element("unchecked")),
-    _form("verify [that] element <target> is checked", build=_element("checked")),
-    _form(f"verify [that] element <target> is {_SHOWN}", "verify [that] element <target>", build=_element("visible")),
-    _form("upload <name> to|into <target>", build=lambda name, target: do.Upload(target, name)),
-    _form("accept [the] [next] dialog|alert|prompt with <text>", build=lambda text: do.AnswerDialog(True, text)),
-    _form("accept [the] [next] dialog|alert|prompt", build=lambda: do.AnswerDialog(True)),
-    _form("dismiss [the] [next] dialog|alert|prompt", build=lambda: do.AnswerDialog(False)),
-    _form("verify [that] [the] dialog [text] [says|contains] <text>", build=do.VerifyDialog),
-    _form("verify [that] [the] download name contains <file> is not empty",
+    _form(f"@verify element <target> @is {_CHECKED}", build=_element("checked")),
+    _form("@verify element <target> @appears", "@verify element <target>", build=_element("visible")),
+    _form("upload|attach [the] [file] <name> to|into|in <target>",
+          build=lambda name, target: do.Upload(target, name)),
+    _form(f"accept|confirm {_DIALOG} with <text>", build=lambda text: do.AnswerDialog(True, text)),
+    _form(f"accept|confirm {_DIALOG}", build=lambda: do.AnswerDialog(True)),
+    _form(f"dismiss|cancel|close {_DIALOG}", build=lambda: do.AnswerDialog(False)),
+    _form("@verify [the] dialog [text] [says|contains|shows|is] <text>", build=do.VerifyDialog),
+    _form("@verify [the] download [of] <file>", build=_download()),
+    _form("@verify [the] download name @contains <file> is not empty",
           build=_download(filled=True, comparison="contains")),
-    _form("verify [that] [the] download name contains <file>", build=_download(comparison="contains")),
-    _form("verify [that] [the] download [of] <file> is not empty", build=_download(filled=True)),
-    _form(f"verify [that] [the] download [of] <file> {_ENDED}", "verify [that] [the] download [of] <file>",
-          build=_download()),
-    _form(f"verify [that] [the] [file] <file> {_DOWNLOADED}", build=_download(), wide=True),
+    _form("@verify [the] download name @contains <file>", build=_download(comparison="contains")),
+    _form("@verify [the] download [of] <file> is not empty", build=_download(filled=True)),
     _form("switch to [the] new|newest|popup [tab|page|window]", build=lambda: do.SwitchPage(newest=True)),
     _form("switch to [the] first|main [tab|page|window]", build=lambda: do.SwitchPage(newest=False)),
-    _form("set [variable] <variable> to <value>", build=lambda variable, value: do.SetVariable(variable, value)),
-    _form("remember [text|value] [of] <target> as <variable>",
+    _form("set [variable] <new_variable> to <value>",
+          build=lambda new_variable, value: do.SetVariable(new_variable, value)),
+    _form("set <certain> to <value>", build=lambda certain, value: do.Fill(certain, value), wide=True),
+    _form("remember|store|save [the] [text|value] [of] <target> as <variable>",
           build=lambda target, variable: do.Remember(target, variable)),
     _form("take [a] screenshot", build=lambda: do.TakeScreenshot()),
-    _form("take [a] screenshot as|named <name>", build=do.TakeScreenshot),
+    _form("take [a] screenshot as|named|called <name>", build=do.TakeScreenshot),
+    # What is left begins with whatever is verified: the most general comes last.
+    _form("@affirm <target> @vanishes", build=_element("hidden"), wide=True),
+    _form(f"@affirm <target> @is_not {_CHECKED}", f"@affirm <target> @is {_UNCHECKED}",
+          build=_element("unchecked"), wide=True),
+    _form(f"@affirm <target> @is {_CHECKED}", build=_element("checked"), wide=True),
+    _form("@affirm <target> @appears", build=_element("visible"), wide=True),
+    _form("check <target> @is enabled", build=_element("enabled"), wide=True),
+    _form("check <target> @is disabled", "check <target> @is_not enabled", build=_element("disabled"), wide=True),
+    _form("@affirm <target> @is empty", build=lambda target: do.VerifyValue(target, ""), wide=True),
+    _form("@affirm <target> @has [the] value <value>", build=do.VerifyValue, wide=True),
+    _form("@affirm <target> @contains <value>", build=_holds, wide=True),
 )  # fmt: skip
 """Every sentence."""
 
@@ -170,8 +238,11 @@ USAGE: tuple[str, ...] = (
     "Check TARGET",
     "Uncheck TARGET",
     "Hover TARGET",
+    "Drag TARGET to TARGET",
     "Scroll to TARGET",
+    "Scroll to the bottom",
     "Wait for N seconds",
+    "Wait for the page to load",
     "Wait for TARGET [to disappear]",
     "Verify text TEXT [is not visible]",
     "Verify title [is] TEXT",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import pairwise
 
 from runwire.errors import InvalidInput, UnknownSentence
 from runwire.protocol.steps.actions import (
     Action,
     Click,
+    Drag,
     Fill,
     Hover,
     InFrame,
@@ -28,18 +30,21 @@ from runwire.protocol.steps.actions import (
     WaitForElement,
 )
 from runwire.protocol.steps.forms import FORMS, USAGE
-from runwire.protocol.steps.pattern import Attempt, match
+from runwire.protocol.steps.pattern import Attempt
 from runwire.protocol.steps.phrases import name_of
 from runwire.protocol.steps.tokens import Token, tokenize
 
 MAX_SENTENCE = 1_000
 """Most characters of a sentence; a guess that no honest step reaches."""
 
-IN_A_FRAME = (Click, Fill, TypeText, Press, Select, SetChecked, Hover, ScrollTo, WaitForElement, VerifyText,
+IN_A_FRAME = (Click, Fill, TypeText, Press, Select, SetChecked, Hover, ScrollTo, Drag, WaitForElement, VerifyText,
               VerifyElement, VerifyValue, VerifyAttribute, VerifyCount, Upload, Remember)  # fmt: skip
 """What a frame's inside can be asked; the rest is about the page as a whole."""
 
-_VERBS = sorted({word for form in FORMS for pattern in form.compiled for word in pattern[0].words})
+_VERBS = sorted({word for form in FORMS for pattern in form.patterns for word in pattern.elements[0].first_words})
+_VERIFY = Token("verify", False, 0, 0)
+_LEADS = frozenset({"and", "then", "when", "given", "but", "now", "next", "also", "finally", "please"})
+_MODALS = frozenset({"should", "shouldn't", "must", "mustn't"})
 
 
 def parse_step(index: int, sentence: str) -> Step:
@@ -61,10 +66,33 @@ def _parse(sentence: str) -> Action:
     tokens = tokenize(sentence)
     if not tokens:
         raise InvalidInput("the sentence is empty")
+    tokens = _plain(tokens)
     try:
         return _in_frame(tokens[2:]) if [token.keyword for token in tokens[:2]] == ["in", "frame"] else _match(tokens)
     except InvalidInput as error:
-        raise UnknownSentence(error.message) from error
+        raise UnknownSentence(error.message + _second_step(sentence, tokens)) from error
+
+
+def _plain(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
+    """Return a sentence without what people say before it ("Then I …"), and with the verb that "The title should be
+    …" goes without.
+    """
+    while len(tokens) > 1 and tokens[0].keyword in _LEADS:
+        tokens = tokens[1:]
+    if len(tokens) > 1 and tokens[0].keyword in ("i", "we", "you"):
+        tokens = tokens[1:]
+    if len(tokens) > 1 and tokens[-1].text == "." and not tokens[-1].quoted:
+        tokens = tokens[:-1]
+    states = any(token.keyword in _MODALS for token in tokens[1:])
+    return (_VERIFY, *tokens) if states and tokens[0].keyword not in _VERBS else tokens
+
+
+def _second_step(sentence: str, tokens: tuple[Token, ...]) -> str:
+    """Return the advice for a sentence that is two steps, if it reads like that."""
+    for token, after in pairwise(tokens):
+        if token.keyword in ("and", "then") and after.keyword in _VERBS:
+            return f"; a sentence is one step: write {sentence[after.start :].strip()!r} as a step of its own"
+    return ""
 
 
 def _in_frame(tokens: tuple[Token, ...]) -> Action:
@@ -87,21 +115,23 @@ def _in_frame(tokens: tuple[Token, ...]) -> Action:
 def _match(tokens: tuple[Token, ...]) -> Action:
     best = Attempt()
     complaint: InvalidInput | None = None
+    wide: InvalidInput | None = None
+    keywords = [token.keyword for token in tokens]
     for form in FORMS:
-        for pattern in form.compiled:
+        for pattern in form.patterns:
             attempt = Attempt()
-            if match(pattern, tokens, attempt):
+            if pattern.match(tokens, keywords, attempt):
                 try:
                     return form.action(attempt.slots)
                 except InvalidInput as error:  # a more general form may still make sense of the words
-                    complaint = complaint or error
+                    complaint, wide = (complaint, wide or error) if form.wide else (complaint or error, wide)
             elif attempt.progress[0] > 0 and not form.wide:
                 best.fail(*attempt.progress, attempt.complaint)
     if complaint is not None:
         raise complaint
-    if best.complaint.startswith("expected") and best.progress[1] <= 1:
-        raise InvalidInput(_unknown_after_verb(tokens))
-    raise InvalidInput(best.complaint or _unknown(tokens))
+    if best.complaint and not (best.complaint.startswith("expected") and best.progress[0] <= 1):
+        raise InvalidInput(best.complaint)
+    raise wide or InvalidInput(_unknown_after_verb(tokens) if best.complaint else _unknown(tokens))
 
 
 def _unknown_after_verb(tokens: tuple[Token, ...]) -> str:

@@ -1,34 +1,45 @@
 """Matches the tokens of a sentence against a pattern such as ``fill [in] <target> with <value>``. Floor 2; pure.
 
-A word stands for itself, ``a|b`` for either, ``[a]`` for a word that may be missing, ``<name>`` for a slot of one or
-more tokens. A slot takes as little as possible. What went wrong is told by the attempt that got furthest.
+A word stands for itself, ``a|b`` for either, ``@is`` for any phrase of that class (:mod:`.wording`), ``[a]`` for a word
+that may be missing, ``<name>`` for a slot of one or more tokens. A slot takes as little as possible. What went wrong is
+told by the attempt that got furthest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from runwire.protocol.steps.tokens import Token
+from runwire.protocol.steps.wording import WORDING
 
-_ARTICLES = {"option": "no option given", "seconds": "no number of seconds given"}
+_ARTICLES = {"option": "no option given", "seconds": "no number of seconds given", "new_variable": "no variable given"}
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One piece of a pattern: a slot if it has a ``slot`` name, else any of ``words``."""
+    """One piece of a pattern: a slot if it has a ``slot`` name, else any of ``phrases``, the longest first; ``shown``
+    is what it is called where it is missing.
+    """
 
-    words: frozenset[str] = frozenset()
+    phrases: tuple[tuple[str, ...], ...] = ()
+    first_words: frozenset[str] = frozenset()
+    shown: str = ""
     slot: str = ""
     optional: bool = False
 
-    def accepts(self, token: Token) -> bool:
-        """Return whether the token is one of the words."""
-        return not self.slot and token.keyword in self.words
+    def ends(self, keywords: Sequence[str], pos: int) -> Iterator[int]:
+        """Yield where each phrase that stands at ``pos`` ends."""
+        if pos < len(keywords) and keywords[pos] in self.first_words:
+            for phrase in self.phrases:
+                if tuple(keywords[pos : pos + len(phrase)]) == phrase:
+                    yield pos + len(phrase)
 
 
 @dataclass(slots=True)
 class Attempt:
-    """How far a pattern got: elements matched and the complaint about the next one."""
+    """How far a pattern got: needed elements matched, tokens used, and the complaint about the next one."""
 
     slots: dict[str, tuple[Token, ...]] = field(default_factory=dict)
     progress: tuple[int, int] = (0, 0)
@@ -40,56 +51,73 @@ class Attempt:
             self.progress, self.complaint = (elements, tokens), complaint
 
 
-def compile_pattern(source: str) -> tuple[Element, ...]:
-    """Return the elements of a pattern's text."""
-    return tuple(_element(word) for word in source.split())
+class Pattern:
+    """A compiled pattern."""
 
+    def __init__(self, source: str) -> None:
+        self.elements = tuple(_element(word) for word in source.split())
+        self._needed = tuple(accumulate((not element.optional for element in self.elements), initial=0))
 
-def match(pattern: tuple[Element, ...], tokens: tuple[Token, ...], attempt: Attempt) -> bool:
-    """Return whether the whole sentence fits; ``attempt`` then holds the slots, else the best complaint."""
-    return _match(pattern, 0, tokens, 0, attempt)
+    def match(self, tokens: tuple[Token, ...], keywords: Sequence[str], attempt: Attempt) -> bool:
+        """Return whether the whole sentence fits; ``attempt`` then holds the slots, else the best complaint.
+        ``keywords`` are those of the tokens.
+        """
+        return self._match(0, tokens, keywords, 0, attempt)
+
+    def _match(self, at: int, tokens: tuple[Token, ...], keywords: Sequence[str], pos: int, attempt: Attempt) -> bool:
+        if at == len(self.elements):
+            if pos == len(tokens):
+                return True
+            self._fail(attempt, at, pos, f"unexpected {_quote(tokens[pos])} (put quotes around text of several words)")
+            return False
+        element = self.elements[at]
+        if element.slot:
+            return self._match_slot(at, tokens, keywords, pos, attempt)
+        for end in element.ends(keywords, pos):
+            if self._match(at + 1, tokens, keywords, end, attempt):
+                return True
+        if element.optional:
+            return self._match(at + 1, tokens, keywords, pos, attempt)
+        self._fail(attempt, at, pos, self._expected(at))
+        return False
+
+    def _match_slot(
+        self, at: int, tokens: tuple[Token, ...], keywords: Sequence[str], pos: int, attempt: Attempt
+    ) -> bool:
+        slot = self.elements[at].slot
+        following = self.elements[at + 1] if at + 1 < len(self.elements) else None
+        if pos == len(tokens) or (
+            following is not None and not following.optional and any(following.ends(keywords, pos))
+        ):
+            self._fail(attempt, at, pos, _ARTICLES.get(slot, f"no {slot} given"))
+            return False
+        for end in range(pos + 1, len(tokens) + 1):
+            if self._match(at + 1, tokens, keywords, end, attempt):
+                attempt.slots[slot] = tokens[pos:end]
+                return True
+        return False
+
+    def _fail(self, attempt: Attempt, at: int, pos: int, complaint: str) -> None:
+        attempt.fail(self._needed[at], pos, complaint)
+
+    def _expected(self, at: int) -> str:
+        after = f" after the {self.elements[at - 1].slot}" if at and self.elements[at - 1].slot else ""
+        return f"expected {self.elements[at].shown}{after}"
 
 
 def _element(word: str) -> Element:
     if word.startswith("<"):
         return Element(slot=word.strip("<>"))
-    return Element(words=frozenset(word.strip("[]").split("|")), optional=word.startswith("["))
-
-
-def _match(pattern: tuple[Element, ...], at: int, tokens: tuple[Token, ...], pos: int, attempt: Attempt) -> bool:
-    if at == len(pattern):
-        if pos == len(tokens):
-            return True
-        attempt.fail(at, pos, f"unexpected {_quote(tokens[pos])} (put quotes around text of several words)")
-        return False
-    element = pattern[at]
-    if element.slot:
-        return _match_slot(pattern, at, tokens, pos, attempt)
-    if pos < len(tokens) and element.accepts(tokens[pos]) and _match(pattern, at + 1, tokens, pos + 1, attempt):
-        return True
-    if element.optional:
-        return _match(pattern, at + 1, tokens, pos, attempt)
-    attempt.fail(at, pos, _expected(element, pattern, at))
-    return False
-
-
-def _match_slot(pattern: tuple[Element, ...], at: int, tokens: tuple[Token, ...], pos: int, attempt: Attempt) -> bool:
-    slot = pattern[at].slot
-    following = pattern[at + 1] if at + 1 < len(pattern) else None
-    if pos == len(tokens) or (following is not None and not following.optional and following.accepts(tokens[pos])):
-        attempt.fail(at, pos, _ARTICLES.get(slot, f"no {slot} given"))
-        return False
-    for end in range(pos + 1, len(tokens) + 1):
-        if _match(pattern, at + 1, tokens, end, attempt):
-            attempt.slots[slot] = tokens[pos:end]
-            return True
-    return False
-
-
-def _expected(element: Element, pattern: tuple[Element, ...], at: int) -> str:
-    words = " or ".join(f'"{word}"' for word in sorted(element.words))
-    after = f" after the {pattern[at - 1].slot}" if at and pattern[at - 1].slot else ""
-    return f"expected {words}{after}"
+    optional, word = word.startswith("["), word.strip("[]")
+    said = WORDING[word[1:]] if word.startswith("@") else tuple(word.split("|"))
+    phrases = sorted({tuple(phrase.split()) for phrase in said}, key=lambda phrase: (-len(phrase), phrase))
+    shown = said[:1] if word.startswith("@") else sorted(said)
+    return Element(
+        phrases=tuple(phrases),
+        first_words=frozenset(phrase[0] for phrase in phrases),
+        shown=" or ".join(f'"{one}"' for one in shown),
+        optional=optional,
+    )
 
 
 def _quote(token: Token) -> str:

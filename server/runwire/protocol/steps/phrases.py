@@ -18,11 +18,75 @@ ROLES = {
     "image": "img", "option": "option", "dialog": "dialog", "row": "row", "cell": "cell", "switch": "switch",
     "slider": "slider", "menuitem": "menuitem", "listitem": "listitem",
 }  # fmt: skip
-_FIELD_WORDS = frozenset({"field", "input", "textbox", "textarea", "dropdown", "combobox", "box"})
+_PLURALS = {"checkboxes": "checkbox", "switches": "switch", "boxes": "box"}
+_FIELD_WORDS = frozenset(
+    {"field", "input", "textbox", "textarea", "dropdown", "combobox", "box", "listbox", "drop-down"}
+)
+_TWO_WORDS: dict[tuple[str, str], tuple[LocatorKind, str | None]] = {
+    ("radio", "button"): ("role", "radio"),
+    ("check", "box"): ("role", "checkbox"),
+    **{
+        (first, second): ("field", None)
+        for first in ("text", "input", "search", "select", "combo", "list", "drop")
+        for second in ("field", "box", "area", "list", "down")
+    },
+}
+_NOUNS = frozenset(
+    {
+        "menu",
+        "list",
+        "icon",
+        "section",
+        "message",
+        "item",
+        "entry",
+        "element",
+        "area",
+        "panel",
+        "popup",
+        "spinner",
+        "card",
+        "notification",
+        "banner",
+        "page",
+        "word",
+        "title",
+        "label",
+        "control",
+        "picture",
+        "logo",
+        "badge",
+        "toast",
+        "error",
+    }
+)
+"""What testers call things, beside a quoted name: it says nothing about how to find them."""
 _KINDS: dict[str, LocatorKind] = {"label": "label", "placeholder": "placeholder", "text": "text", "css": "css"}
 _NUMBER_WORDS = {"first": 0, "second": 1, "third": 2, "last": -1}
 VARIABLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+_ADDRESS = re.compile(r"[/.:$?#]")
 _ORDINAL = re.compile(r"([1-9]\d{0,3})(?:st|nd|rd|th)")
+_EDGES = {"bottom": "bottom", "end": "bottom", "top": "top", "start": "top", "up": "up", "down": "down"}
+_MODIFIERS = {
+    "control": "Control", "ctrl": "Control", "shift": "Shift", "alt": "Alt", "option": "Alt", "meta": "Meta",
+    "command": "Meta", "cmd": "Meta", "windows": "Meta", "controlormeta": "ControlOrMeta",
+}  # fmt: skip
+_NAMED_KEYS = (
+    "Enter", "Tab", "Escape", "Backspace", "Delete", "Insert", "Home", "End", "PageUp", "PageDown", "Space", "ArrowUp",
+    "ArrowDown", "ArrowLeft", "ArrowRight", "CapsLock", "ContextMenu", "NumpadEnter", "NumpadAdd", "NumpadSubtract",
+    "NumpadMultiply", "NumpadDivide", "NumpadDecimal", "Backquote", "Minus", "Equal", "Backslash", "BracketLeft",
+    "BracketRight", "Comma", "Period", "Quote", "Semicolon", "Slash", *(f"F{number}" for number in range(1, 25)),
+    *(f"Digit{digit}" for digit in range(10)), *(f"Numpad{digit}" for digit in range(10)),
+    *(f"Key{letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+)  # fmt: skip
+_KEYS = {
+    **{name.lower(): name for name in (*_NAMED_KEYS, *_MODIFIERS.values())},
+    **_MODIFIERS,
+    "return": "Enter", "esc": "Escape", "del": "Delete", "spacebar": "Space", "up": "ArrowUp", "down": "ArrowDown",
+    "left": "ArrowLeft", "right": "ArrowRight", "uparrow": "ArrowUp", "downarrow": "ArrowDown",
+    "leftarrow": "ArrowLeft", "rightarrow": "ArrowRight",
+}  # fmt: skip
+"""Every key by what people call it, in lower case without blanks."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|ms)?")
 
 
@@ -58,6 +122,37 @@ def quoted_of(tokens: Tokens) -> str:
     return text
 
 
+def new_variable_of(tokens: Tokens) -> str:
+    """Return the name of a variable that is not quoted: a quoted name is that of something on the page."""
+    if tokens[0].quoted:
+        raise InvalidInput(f'"{tokens[0].text}" is quoted; a variable is written without quotes: Set name to "…"')
+    return variable_of(tokens)
+
+
+def address_of(tokens: Tokens) -> str:
+    """Return an address: anything in quotes, or a word that looks like one.
+
+    Raises:
+        InvalidInput: it is the name of something: "Open the menu" goes nowhere.
+    """
+    address = name_of(tokens)
+    if not tokens[0].quoted and (len(tokens) > 1 or not _ADDRESS.search(address)):
+        raise InvalidInput(f'"{address}" is no address; write https://…, /path, or put quotes around it')
+    return address
+
+
+def certain_of(tokens: Tokens) -> Target:
+    """Return a target that is clearly one: something in quotes, or a button, a link, a field.
+
+    Raises:
+        InvalidInput: the words could be something else: a key, a variable.
+    """
+    target = target_of(tokens)
+    if target.kind == "any" and not any(token.quoted for token in tokens):
+        raise InvalidInput(f'put quotes around the name of something on the page: "{target.text}"')
+    return target
+
+
 def variable_of(tokens: Tokens) -> str:
     """Return a variable's name: letters, digits and underscores, a letter first; ``${name}`` is understood too."""
     name = text_of(tokens).removeprefix("${").removesuffix("}")
@@ -67,12 +162,25 @@ def variable_of(tokens: Tokens) -> str:
 
 
 def key_of(tokens: Tokens) -> str:
-    """Return a key's name without the word "key": ``Enter``, ``Control+A``."""
-    words = tokens[:-1] if len(tokens) > 1 and tokens[-1].keyword == "key" else tokens
-    key = text_of(words)
-    if not key or any(char.isspace() for char in key):
-        raise InvalidInput(f'"{key}" is no key; write a name such as Enter, Tab, ArrowDown or Control+A')
-    return key
+    """Return a key as browsers name it, without the word "key": ``Enter``, ``Control+A``; ``ctrl+a`` and ``esc`` are
+    understood.
+    """
+    words = tokens[:-1] if len(tokens) > 1 and tokens[-1].keyword in ("key", "keys") else tokens
+    said = text_of(words)
+    if "${" in said:
+        return said
+    *modifiers, key = (
+        [*said.removesuffix("+").removesuffix("+").split("+"), "+"] if said.endswith("+") else said.split("+")
+    )
+    named = [*(_MODIFIERS.get(word.strip().lower(), "") for word in modifiers), _key_named(key.strip() or key)]
+    if not all(named):
+        raise InvalidInput(f'"{said}" is no key; write a name such as Enter, Tab, ArrowDown or Control+A')
+    return "+".join(named)
+
+
+def _key_named(word: str) -> str:
+    """Return a key's own name; empty if there is none of that name."""
+    return word if len(word) == 1 else _KEYS.get(word.lower().replace(" ", ""), "")
 
 
 def count_of(tokens: Tokens) -> int:
@@ -86,13 +194,40 @@ def count_of(tokens: Tokens) -> int:
 def seconds_of(tokens: Tokens) -> float:
     """Return a number of seconds, above 0 and at most :data:`MAX_WAIT_S`; ``500ms`` is understood."""
     text = text_of(tokens)
-    found = _DURATION.fullmatch(text)
+    found = _DURATION.fullmatch("1" if tokens[0].keyword in ("a", "one") else text)
     if found is None:
         raise InvalidInput(f'"{text}" is no number of seconds')
-    seconds = float(found[1]) / (1000 if found[2] == "ms" else 1)
+    return _bounded(float(found[1]) / (1000 if found[2] == "ms" else 1))
+
+
+def _bounded(seconds: float) -> float:
     if not 0 < seconds <= MAX_WAIT_S:
         raise InvalidInput(f"a wait must be above 0 and at most {MAX_WAIT_S:g} seconds")
     return seconds
+
+
+def minutes_of(tokens: Tokens) -> float:
+    """Return a number of minutes in seconds, within the same bounds."""
+    text = text_of(tokens)
+    if _DURATION.fullmatch(text) is None or not text[-1].isdigit():
+        raise InvalidInput(f'"{text}" is no number of minutes')
+    return _bounded(float(text) * 60)
+
+
+def duration_of(tokens: Tokens) -> float:
+    """Return the seconds of ``2s`` or ``500ms``, within the same bounds. A bare number says no unit."""
+    text = text_of(tokens)
+    if tokens[0].quoted or text.isdigit():
+        raise InvalidInput(f'"{text}" is no time; write 2 seconds')
+    return seconds_of(tokens)
+
+
+def edge_of(tokens: Tokens) -> str:
+    """Return where a page is scrolled to: top, bottom, up or down. Raises InvalidInput: it is an element."""
+    where = _EDGES.get(tokens[0].keyword)
+    if where is None or len(tokens) > 1:
+        raise InvalidInput(f'"{tokens[0].text}" is no edge of a page; write Scroll to the bottom, or name an element')
+    return where
 
 
 def target_of(tokens: Tokens) -> Target:
@@ -144,17 +279,43 @@ def _take_kind(tokens: Tokens) -> tuple[LocatorKind, str | None, Tokens]:
         return "test_id", None, tokens[1:]
     if first.keyword in _KINDS and len(tokens) > 1:
         return _KINDS[first.keyword], None, tokens[1:]
-    if len(tokens) > 1 and tokens[1].quoted and (found := _kind_word(first)):
+    if len(tokens) > 1 and tokens[1].quoted and (found := _kind_word(first.keyword)):
         return *found, tokens[1:]
-    if len(tokens) > 1 and (found := _kind_word(tokens[-1])):
+    if len(tokens) > 2 and (found := _kind_of_two(tokens)):
+        return *found, tokens[:-2]
+    if len(tokens) > 1 and (found := _kind_word(_singular(tokens))):
         return *found, tokens[:-1]
+    return _without_noun(tokens)
+
+
+def _kind_of_two(tokens: Tokens) -> tuple[LocatorKind, str | None] | None:
+    """Return what the last two words call the name before them; only a quoted name surely ends there."""
+    found = _TWO_WORDS.get((tokens[-2].keyword, tokens[-1].keyword))
+    return found if found is not None and (tokens[-3].quoted or found[0] == "role") else None
+
+
+def _singular(tokens: Tokens) -> str:
+    """Return the last word, behind a quoted name without the plural's ending."""
+    word = tokens[-1].keyword
+    return _PLURALS.get(word, word.removesuffix("s")) if tokens[-2].quoted else word
+
+
+def _without_noun(tokens: Tokens) -> tuple[LocatorKind, str | None, Tokens]:
+    """Leave away what only says what a quoted name is the name of: ``"Error" message``, ``the text "Error"``."""
+    if len(tokens) == 2 and tokens[0].quoted:
+        if tokens[1].keyword == "text":
+            return "text", None, tokens[:1]
+        if tokens[1].keyword in _NOUNS:
+            return "any", None, tokens[:1]
+    if len(tokens) == 2 and tokens[1].quoted and tokens[0].keyword in _NOUNS:
+        return "any", None, tokens[1:]
     return "any", None, tokens
 
 
-def _kind_word(token: Token) -> tuple[LocatorKind, str | None] | None:
-    if token.keyword in ROLES:
-        return "role", ROLES[token.keyword]
-    return ("field", None) if token.keyword in _FIELD_WORDS else None
+def _kind_word(word: str) -> tuple[LocatorKind, str | None] | None:
+    if word in ROLES:
+        return "role", ROLES[word]
+    return ("field", None) if word in _FIELD_WORDS else None
 
 
 def _selector(tokens: Tokens) -> str:

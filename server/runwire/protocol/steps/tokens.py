@@ -25,8 +25,8 @@ class Token:
 
     @property
     def keyword(self) -> str:
-        """The word in lower case without a colon or comma at its end; empty for quoted text, which is never one."""
-        return "" if self.quoted else self.text.lower().rstrip(",:")
+        """The word in lower case without the stop, colon or comma at its end; empty for quoted text: that is none."""
+        return "" if self.quoted else self.text.lower().rstrip(",:.").replace("\u2019", "'")
 
 
 def tokenize(sentence: str) -> tuple[Token, ...]:

@@ -80,5 +80,5 @@ def _parts(value: object) -> Iterator[tuple[str, Any]]:
                 yield field.name, inner
 
 
-_NOT_TEXT = frozenset({"kind", "role", "comparison", "state", "button", "direction", "content", "complaint"})
+_NOT_TEXT = frozenset({"kind", "role", "comparison", "state", "button", "direction", "where", "content", "complaint"})
 """Fields that hold words of the language, and the content of an uploaded file, which is its own business."""
