@@ -7,6 +7,7 @@ there: a server without isolated agents has nothing of it.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -23,6 +24,7 @@ from runwire.browser.support import BrowserSupport
 from runwire.engine.isolation.host import ForkServerHost
 from runwire.engine.isolation.limits import ProcessLimits
 from runwire.engine.isolation.process_run import ProcessParts
+from runwire.engine.isolation.process_views import ProcessViews
 from runwire.settings import Settings
 from runwire.telemetry.logs import configure_logs
 
@@ -60,9 +62,11 @@ class ForkConfig(msgspec.Struct, frozen=True):
 
 @contextmanager
 def process_isolation(
-    settings: Settings, agents: AgentRegistry, sample_origin: Callable[[], str | None]
+    settings: Settings, agents: AgentRegistry, browsers: BrowserSupport, sample_origin: Callable[[], str | None]
 ) -> Iterator[ProcessParts | None]:
-    """Keep a fork server for the block if any agent is isolated; without one there is nothing."""
+    """Keep a fork server for the block if any agent is isolated; without one there is nothing. On the server's loop;
+    ``browsers`` are the server's own, which know whether any can be had.
+    """
     isolated = agents.isolated()
     if not isolated:
         yield None
@@ -72,9 +76,10 @@ def process_isolation(
     folder.mkdir(mode=0o700, exist_ok=True)
     config = config_for(settings, browsers=any(spec.needs_browser for spec in isolated))
     host = ForkServerHost(MODULE, config, environment_for(settings, os.environ))
+    views = ProcessViews(asyncio.get_running_loop(), browsers.unavailable_reason)
     host.start()
     try:
-        yield ProcessParts(host, folder, sample_origin, settings.cancel_grace_s, settings.artifact_bytes)
+        yield ProcessParts(host, folder, sample_origin, settings.cancel_grace_s, settings.artifact_bytes, views)
     finally:
         host.close(CLOSE_S)
 
@@ -142,6 +147,6 @@ def _prepare(config: ForkConfig, settings: Settings) -> Work:
         events_per_run=settings.events_per_run,
         artifact_bytes=settings.artifact_bytes,
         cleanup_timeout_s=settings.cleanup_timeout_s,
-        browsers=lambda sample_origin: BrowserSupport(settings, sample_origin).pool,
+        browsers=partial(BrowserSupport, settings),
     )
     return partial(work, parts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from runwire.protocol.view import ViewFlag
 from tests.browser.conftest import eventually
 from tests.browser.views import Seen, Viewer, carried_out, step_begun, viewing, within
 from tests.support.embedded import EmbeddedServer, settings_for
+from tests.support.isolation import EVERY_ISOLATION, wait_for_fork_servers
 from tests.support.sockets import conversing
 
 pytestmark = pytest.mark.timeout(40)
@@ -21,18 +23,24 @@ WAIT = 'Wait for text "never there"'
 
 
 @pytest.fixture(scope="module")
-def server(make_data: Callable[[], Path]) -> Iterator[EmbeddedServer]:
+def server(make_data: Callable[[], Path], isolation: str) -> Iterator[EmbeddedServer]:
     """A server whose browsers may visit the tests' own pages."""
-    running = EmbeddedServer(settings_for(make_data(), browser_allow=("127.0.0.1",)))
+    executable = os.environ.get("RUNWIRE_BROWSER_EXECUTABLE", "")
+    running = EmbeddedServer(
+        settings_for(make_data(), isolation=isolation, browser_executable=executable, browser_allow=("127.0.0.1",))
+    )
     try:
-        yield running.start()
+        running.start()
+        if isolation == "process":
+            wait_for_fork_servers()
+        yield running
     finally:
         running.stop()
 
 
 def captures(server: EmbeddedServer) -> int:
     """Return how many pages are captured now."""
-    host = server.services.views()
+    host = server.services.views("browser-test")
     assert isinstance(host, BrowserHost)
     thread, pool = host._current() or (None, None)
     assert thread is not None
@@ -44,6 +52,7 @@ def captures(server: EmbeddedServer) -> int:
     return thread.submit(count).result(2)
 
 
+@EVERY_ISOLATION
 async def test_f10_first_frame_is_a_jpeg_of_the_page_within_100_ms(server: EmbeddedServer, site: str) -> None:
     async with carried_out(server, f"{site}/hand.html", WAIT) as (socket, run_id):
         await step_begun(socket, 1)
@@ -59,6 +68,7 @@ async def test_f10_first_frame_is_a_jpeg_of_the_page_within_100_ms(server: Embed
         assert min(took) < 0.1, took
 
 
+@EVERY_ISOLATION
 async def test_f10_what_changes_is_seen_and_a_still_page_costs_no_frame(server: EmbeddedServer, site: str) -> None:
     async with carried_out(server, f"{site}/hand.html", WAIT) as (socket, run_id):
         await step_begun(socket, 1)
@@ -119,6 +129,7 @@ async def test_f10_a_page_that_never_stands_still_is_photographed(server: Embedd
             assert 2 <= count <= 6
 
 
+@EVERY_ISOLATION
 async def test_f10_view_ends_with_its_run(server: EmbeddedServer, site: str) -> None:
     async with carried_out(server, f"{site}/hand.html", WAIT) as (socket, run_id):
         await step_begun(socket, 1)
@@ -153,6 +164,7 @@ async def test_f10_views_of_a_socket_are_bounded(server: EmbeddedServer, site: s
             assert (await viewer.refused("view.open", run_id=run_id))["details"] == {"limit": "views_per_socket"}
 
 
+@EVERY_ISOLATION
 async def test_f10_view_may_be_opened_before_there_is_a_page(server: EmbeddedServer, site: str) -> None:
     async with carried_out(server, f"{site}/hand.html", WAIT) as (_, run_id), viewing(server, run_id) as viewer:
         assert (await viewer.picture(10.0)).number == 1

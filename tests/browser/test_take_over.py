@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -17,6 +18,7 @@ from tests.browser.views import carried_out, step_begun, viewing
 from tests.conftest import MakeServer
 from tests.support.embedded import EmbeddedServer, settings_for
 from tests.support.http import ended
+from tests.support.isolation import EVERY_ISOLATION, wait_for_fork_servers
 from tests.support.sockets import conversing
 
 pytestmark = pytest.mark.timeout(40)
@@ -25,11 +27,17 @@ PRESS, NAME, OPEN, PAINT = (100, 40), (100, 100), (100, 160), (100, 220)
 
 
 @pytest.fixture(scope="module")
-def server(make_data: Callable[[], Path]) -> Iterator[EmbeddedServer]:
+def server(make_data: Callable[[], Path], isolation: str) -> Iterator[EmbeddedServer]:
     """A server whose browsers may visit the tests' own pages."""
-    running = EmbeddedServer(settings_for(make_data(), browser_allow=("127.0.0.1",)))
+    executable = os.environ.get("RUNWIRE_BROWSER_EXECUTABLE", "")
+    running = EmbeddedServer(
+        settings_for(make_data(), isolation=isolation, browser_executable=executable, browser_allow=("127.0.0.1",))
+    )
     try:
-        yield running.start()
+        running.start()
+        if isolation == "process":
+            wait_for_fork_servers()
+        yield running
     finally:
         running.stop()
 
@@ -40,6 +48,7 @@ def hand_overs(server: EmbeddedServer, run_id: str) -> list[dict[str, Any]]:
     return [event["value"] for event in events if event.get("name") == "runwire.control"]
 
 
+@EVERY_ISOLATION
 async def test_person_helps_an_agent_that_waits_and_the_test_passes(server: EmbeddedServer, site: str) -> None:
     steps = ['Wait for text "clicked Ada"', 'Verify title is "Hand clicked"']
     async with carried_out(server, f"{site}/hand.html", *steps) as (socket, run_id):
@@ -60,6 +69,7 @@ async def test_person_helps_an_agent_that_waits_and_the_test_passes(server: Embe
     ]
 
 
+@EVERY_ISOLATION
 async def test_agent_does_nothing_while_a_person_has_control_and_no_limit_runs(
     server: EmbeddedServer, site: str
 ) -> None:
@@ -77,6 +87,7 @@ async def test_agent_does_nothing_while_a_person_has_control_and_no_limit_runs(
         assert (await ended(server, run_id, 10.0))["verdict"] == "passed"
 
 
+@EVERY_ISOLATION
 async def test_two_people_claim_one_wins_and_the_other_is_told_who(server: EmbeddedServer, site: str) -> None:
     async with carried_out(server, f"{site}/hand.html", WAIT) as (socket, run_id):
         await step_begun(socket, 1)
@@ -188,6 +199,7 @@ async def test_taking_over_can_be_switched_off(make_server: MakeServer, site: st
             assert "browser_control" in refused["message"]
 
 
+@EVERY_ISOLATION
 async def test_a_run_without_a_page_cannot_be_taken_over(server: EmbeddedServer) -> None:
     async with conversing(server) as socket:
         started = await socket.ok("run.start", agent="scripted", input={"steps": [{"sleep_s": 60}]})
@@ -197,6 +209,7 @@ async def test_a_run_without_a_page_cannot_be_taken_over(server: EmbeddedServer)
         await socket.ok("run.cancel", run_id=started["run_id"])
 
 
+@EVERY_ISOLATION
 async def test_cancel_ends_a_run_that_a_person_holds(server: EmbeddedServer, site: str) -> None:
     async with carried_out(server, f"{site}/hand.html", WAIT) as (socket, run_id):
         await step_begun(socket, 1)

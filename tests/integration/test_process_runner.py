@@ -162,7 +162,13 @@ async def test_what_a_run_leaves_behind_is_killed_before_it_ends(isolated: Embed
 
 
 @pytest.mark.parametrize(
-    ("how", "words"), [("close", "closed its connection"), ("garbage", "no message"), ("huge", "4294967295 bytes")]
+    ("how", "words"),
+    [
+        ("close", "closed its connection"),
+        ("garbage", "no message"),
+        ("huge", "4294967295 bytes"),
+        ("pictures", "a picture that nobody asked for"),
+    ],
 )
 async def test_a_process_that_breaks_its_link_fails_its_run_alone(
     isolated: EmbeddedServer, how: str, words: str

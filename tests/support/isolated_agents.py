@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from runwire.contracts.agent import RunContext, SyncRunContext
+from runwire.contracts.browser import BrowserConfig
+from runwire.engine.isolation.messages import Pictured, frame
 
 _STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
 
@@ -119,15 +121,22 @@ def _is_socket(descriptor: int) -> bool:
         return False
 
 
+_BROKEN = {
+    "garbage": b"\x00\x00\x00\x05hello",
+    "huge": b"\xff\xff\xff\xff",
+    "pictures": frame(Pictured(1, 1280, 720, b"\xff\xd8\xff", polled=False)),
+}
+
+
 async def breaks_link(ctx: RunContext, input: str) -> None:
-    """Close the link to the server, or write what is no message on it."""
+    """Close the link to the server, or write what is no message on it, or none that is asked for."""
     await ctx.emit(_told("pid", os.getpid()))
     await ctx.flush()
     for number in filter(_is_socket, range(3, 64)):  # the link is one of them; the others wake threads up
         if input == "close":
             socket.socket(fileno=number).shutdown(socket.SHUT_RDWR)
         else:
-            os.write(number, b"\xff\xff\xff\xff" if input == "huge" else b"\x00\x00\x00\x05hello")
+            os.write(number, _BROKEN[input])
     await asyncio.Event().wait()
 
 
@@ -139,7 +148,33 @@ async def prints(_ctx: RunContext, input: dict[str, int]) -> str:
     return "printed"
 
 
-_AGENTS = (surroundings, dies, exceeds, leaves_processes, deaf, cleans_up, breaks_link, prints)
+async def stuck_in_c(ctx: RunContext, input: float) -> None:
+    """Hold the interpreter's lock for so many seconds: no other thread of this process does anything meanwhile."""
+    await ctx.emit(_told("pid", os.getpid()))
+    await ctx.flush()
+    ctypes.PyDLL(None).usleep(int(input * 1_000_000))
+
+
+async def shows_page(ctx: RunContext, input: str) -> None:
+    """Open a page and wait; nothing is a step of it."""
+    async with ctx.browser.lease(ctx.run_id, BrowserConfig()) as lease, lease.page() as page:
+        await page.goto(input, timeout_s=10)
+        await ctx.emit(_told("pid", os.getpid()))
+        await asyncio.Event().wait()
+
+
+_AGENTS = (
+    surroundings,
+    dies,
+    exceeds,
+    leaves_processes,
+    deaf,
+    cleans_up,
+    breaks_link,
+    prints,
+    stuck_in_c,
+    shows_page,
+)
 for _agent in _AGENTS:
     setattr(_agent, "isolation", "process")  # noqa: B010  # declared on the function, as users do
 PATHS = tuple(f"{__name__}:{agent.__name__}" for agent in _AGENTS)

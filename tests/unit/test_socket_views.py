@@ -64,15 +64,12 @@ def picture(number: int) -> Picture:
 async def test_a_stalled_viewer_costs_one_picture_and_gets_the_newest() -> None:
     loop, live, sink = asyncio.get_running_loop(), Views(), Sink()
     clock = SimpleNamespace(hold_clock=lambda run_id: None, resume_clock=lambda run_id: None)
-    take_over = TakeOver(
-        loop, lambda: cast("Any", live), clock, lambda run_id, event: None, allowed=True, lease_s=1, total_s=1
-    )
+    take_over = TakeOver(loop, clock, lambda run_id, event: None, allowed=True, lease_s=1, total_s=1)
     services = SimpleNamespace(
         settings=SimpleNamespace(views_per_socket=2, stuck_timeout_s=60.0),
         take_over=take_over,
         store=Store(),
-        views=lambda: live,
-        registry=SimpleNamespace(isolation=lambda agent: "thread"),
+        views=lambda agent: live,
     )
     connection = SimpleNamespace(sink=sink, send=lambda frame: None)
     views = SocketViews(cast("Any", connection), cast("Any", services), User("ann"), lambda: None)

@@ -25,12 +25,11 @@ from runwire.browser.host_thread import HostThread, result_of, settled
 from runwire.browser.page_lease import LeasedContext, LeaseState, StandingClock, finish
 from runwire.browser.pool import ContextPool
 from runwire.browser.ports import DriverPort, StartDriver
-from runwire.browser.screen import NO_PAGE
 from runwire.browser.seat import Seat
 from runwire.browser.settings import BrowserHostSettings
 from runwire.browser.statistics import PoolStatistics
 from runwire.contracts.browser import BrowserConfig, BrowserLease
-from runwire.contracts.live_view import Show
+from runwire.contracts.live_view import NO_PAGE, Show
 from runwire.errors import BrowserLost, BrowserUnavailable, Conflict
 from runwire.protocol.view import Input
 
@@ -60,6 +59,8 @@ class BrowserHost:
         self._lock = threading.Lock()
         self._thread: HostThread | None = None
         self._pool: ContextPool | None = None
+        self._early: list[tuple[str, Show]] = []
+        """Who watches already: nothing is started for that."""
         self._closed = False
 
     @property
@@ -115,14 +116,20 @@ class BrowserHost:
 
     async def watch(self, run_id: str, show: Show) -> None:
         """Show the run's current page until :meth:`unwatch`; see ``contracts.live_view``."""
-        started = self._current()
-        if started is None:
-            started = await asyncio.to_thread(self._started)
-        thread, pool = started
-        thread.post(lambda: pool.screens.watch(run_id, show))
+        with self._lock:
+            if self._closed:
+                raise BrowserUnavailable("the server is stopping")
+            if self._pool is None:
+                if (reason := self.unavailable_reason()) is not None:
+                    raise BrowserUnavailable(reason)
+                self._early.append((run_id, show))
+                return
+        self._post(lambda pool: pool.screens.watch(run_id, show))
 
     def unwatch(self, run_id: str, show: Show) -> None:
         """Stop; idempotent."""
+        with self._lock:
+            self._early = [one for one in self._early if one != (run_id, show)]
         self._post(lambda pool: pool.screens.unwatch(run_id, show))
 
     async def hold(self, run_id: str, limit_s: float) -> bool:
@@ -197,8 +204,12 @@ class BrowserHost:
         thread.start()
 
         async def make() -> ContextPool:
-            return ContextPool(self._settings, str(executable or ""), start_driver, self._sample_origin)
+            pool = ContextPool(self._settings, str(executable or ""), start_driver, self._sample_origin)
+            for run_id, show in early:
+                pool.screens.watch(run_id, show)
+            return pool
 
+        early, self._early = self._early, []
         return thread, thread.submit(make).result(5.0)
 
 

@@ -16,7 +16,7 @@ import structlog
 from runwire.browser.capture import Capture
 from runwire.browser.ports import PagePort, Shot
 from runwire.browser.turnstile import Turnstile
-from runwire.contracts.live_view import Picture, Show
+from runwire.contracts.live_view import NO_PAGE, Picture, Show
 from runwire.errors import BrowserError, Conflict
 from runwire.protocol.view import Input
 
@@ -26,8 +26,6 @@ INPUTS = 120
 """Most inputs that wait for a page: two seconds of a busy hand; beyond, the page is stuck and more would not help."""
 INPUT_S = 2.0
 """Bound on one input; a page in an endless loop takes none."""
-
-NO_PAGE = "the run has no page open now; try again when it shows one"
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 """Starts a task that somebody owns."""

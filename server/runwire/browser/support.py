@@ -34,6 +34,11 @@ class BrowserSupport:
                 self._make()
             return self._host
 
+    def unavailable_reason(self) -> str | None:
+        """Return why no browser can be had here, or None. Looks at files; any thread."""
+        host = self.pool()
+        return "this server has no browsers" if host is None else host.unavailable_reason()
+
     def full_reason(self) -> str | None:
         """Return why one more browser run should stay queued for now, or None; None too where no browser can be had
         at all: such a run fails at once, and says why. Reads files; any thread.

@@ -1,4 +1,5 @@
-"""The seam to what a run's browser shows, and to its mouse and keyboard. Floor 3; called on the server's loop.
+"""The seam to what a run's browser shows, and to its mouse and keyboard. Floor 3; called on one loop: the server's, or
+in a run's own process that of its live view.
 
 Apart from :class:`~runwire.contracts.browser.BrowserPool`, which agents hold: an agent has no way to look at another
 run. Who may watch or take over is the caller's business.
@@ -27,7 +28,10 @@ class Picture:
 
 
 Show = Callable[[Picture], None]
-"""Takes a picture; called on the browser host's thread, must not block."""
+"""Takes a picture; called on any thread, must not block."""
+
+NO_PAGE = "the run has no page open now; try again when it shows one"
+"""What :meth:`LiveViews.hold` says then."""
 
 
 class LiveViews(Protocol):

@@ -37,6 +37,10 @@ class Member(Protocol):
     def name(self) -> str:
         """Who they are, for the others and for the log."""
 
+    @property
+    def views(self) -> LiveViews:
+        """Where the run's browser is."""
+
     def control_changed(self) -> None:
         """Learn that control may have changed hands."""
 
@@ -88,7 +92,6 @@ class TakeOver:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        views: Callable[[], LiveViews | None],
         clock: RunClock,
         tell: Tell,
         *,
@@ -97,7 +100,6 @@ class TakeOver:
         total_s: float,
     ) -> None:
         self._loop = loop
-        self._views = views
         self._clock = clock
         self._tell = tell
         self._allowed = allowed
@@ -151,18 +153,15 @@ class TakeOver:
         self._check_free(run_id, control)
         if control.used_s >= self._total_s or control.hand_overs >= HAND_OVERS:
             raise Conflict(f"people have had this run for as long as they may ({self._total_s:g} s in sum)")
-        views = self._views()
-        if views is None:
-            raise Conflict("this server has no browsers")
         control.claimant = member
         try:
-            held = await views.hold(run_id, CLAIM_S)
+            held = await member.views.hold(run_id, CLAIM_S)
         finally:
             control.claimant = None
         if not held:
             raise ControlTaken("the agent is in the middle of an action; try again in a moment")
         if self._runs.get(run_id) is not control or member not in control.members:  # it ended, or they left, meanwhile
-            views.release(run_id)
+            member.views.release(run_id)
             raise Conflict("the view is closed")
         self._begin(run_id, control, member)
         return self.control_of(run_id)
@@ -187,8 +186,7 @@ class TakeOver:
         """Do to the page what the holder does, and renew their lease. Raises Conflict if control is not theirs."""
         control = self._held_by(run_id, member)
         self._renew(run_id, control)
-        if (views := self._views()) is not None:
-            views.use(run_id, what)
+        member.views.use(run_id, what)
 
     def _held_by(self, run_id: str, member: Member) -> _Control:
         control = self._runs.get(run_id)
@@ -225,8 +223,8 @@ class TakeOver:
         """Let the agent go on."""
         member = self._let_go(control, ControlState.AGENT)
         self._note(run_id, control, why, member)
-        if (views := self._views()) is not None:
-            views.release(run_id)
+        if member is not None:
+            member.views.release(run_id)
         self._clock.resume_clock(run_id)
         self._changed(control)
 
@@ -254,12 +252,20 @@ class TakeOver:
         for member in tuple(control.members):
             member.control_changed()
 
+    def _attempt_ended(self, run_id: str) -> None:
+        """Take control back that was of an attempt's browser: the next one has another, and clocks of its own."""
+        control = self._runs.get(run_id)
+        if control is not None and control.holder is not None:
+            self._back(run_id, control, HandOver.REQUEUED)
+
     def on_published(self, published: Published) -> None:
-        """End what belongs to a run that has ended; the bridge calls this."""
+        """End what belongs to a run that has ended, or whose attempt has; the bridge calls this."""
+        if published.status is RunStatus.QUEUED:
+            self._attempt_ended(published.run_id)
         if not published.ended or (control := self._runs.pop(published.run_id, None)) is None:
             return
-        self._let_go(control, ControlState.CLOSED)
-        if (views := self._views()) is not None:
-            views.release(published.run_id)
+        holder = self._let_go(control, ControlState.CLOSED)
+        if holder is not None:
+            holder.views.release(published.run_id)
         for member in tuple(control.members):
             member.run_ended(published.status)

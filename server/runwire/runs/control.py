@@ -36,6 +36,8 @@ class HandOver(StrEnum):
     """The holder's view was closed, or their connection is gone."""
     EXPIRED = "expired"
     """The holder did nothing for too long."""
+    REQUEUED = "requeued"
+    """The attempt has ended; its log says so by the run's return to the queue."""
     LIMIT = "limit"
     """People have had this run for as long as they may."""
 

@@ -67,13 +67,12 @@ class SocketViews:
             run = await services.store.get(view.run_id, self._user)
             if run.record.status in TERMINAL or view.ended:
                 raise Conflict(f"the run has ended ({run.record.status}); there is nothing to see any more")
-            if services.registry.isolation(run.record.agent) == "process":
-                raise Conflict("the run has a process and a browser of its own, which cannot be viewed")
-            live = services.views()
+            live = services.views(run.record.agent)
             if live is None:
                 raise BrowserUnavailable("this server has no browsers")
             self._views[view.number] = view
             self._on_change()
+            view.live = live
             await live.watch(view.run_id, view.slot.put)
         except BaseException:
             self._drop(view)
@@ -144,9 +143,8 @@ class SocketViews:
     def _drop(self, view: _View) -> None:
         if self._views.pop(view.number, None) is not None:
             self._on_change()
-        live: LiveViews | None = self._services.views()
-        if live is not None:
-            live.unwatch(view.run_id, view.slot.put)
+        if view.live is not None:
+            view.live.unwatch(view.run_id, view.slot.put)
         self._services.take_over.leave(view.run_id, view)
 
     def changed(self, view: _View) -> None:
@@ -165,7 +163,7 @@ class SocketViews:
 class _View:
     """One view; a member of its run's control."""
 
-    __slots__ = ("_opened_at", "_socket", "ended", "name", "number", "run_id", "slot")
+    __slots__ = ("_opened_at", "_socket", "ended", "live", "name", "number", "run_id", "slot")
 
     def __init__(self, socket: SocketViews, number: int, run_id: str, name: str) -> None:
         loop = asyncio.get_running_loop()
@@ -175,7 +173,14 @@ class _View:
         self.run_id = run_id
         self.name = name
         self.ended = False
+        self.live: LiveViews | None = None
         self.slot: NewestSlot[Picture] = NewestSlot(loop, socket.pump)
+
+    @property
+    def views(self) -> LiveViews:
+        """Where the run's browser is; known once the view is open."""
+        assert self.live is not None, "a view that is not open takes no control"
+        return self.live
 
     def frame(self, picture: Picture, control: Control) -> bytes:
         """Return the picture as it goes over the wire."""

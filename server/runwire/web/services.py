@@ -88,7 +88,7 @@ class Services:
     model: ChatModel
     vitals: Vitals
     tracer: RunTracer | None
-    views: Callable[[], LiveViews | None]
+    views: Callable[[str], LiveViews | None]
     take_over: TakeOver
     health: Callable[[], dict[str, Any]]
     """What is wrong, by part, and the numbers that ``/readyz`` shows."""

@@ -97,7 +97,7 @@ async def running_core(settings: Settings, address: Address) -> AsyncIterator[Co
             browsers = BrowserSupport(settings, lambda: address.origin)
             stack.callback(browsers.close)
             model = ModelSupport(settings)
-            processes = stack.enter_context(process_isolation(settings, agents.registry, lambda: address.origin))
+            processes = stack.enter_context(process_isolation(settings, registry, browsers, lambda: address.origin))
             execution = build_execution(settings, clock, storage, bridge, agents, browsers, model, limits, processes)
         services = build_services(settings, clock, storage, bridge, agents, browsers, model, execution)
         storage.readers.start()

@@ -14,6 +14,7 @@ from runwire.browser.support import BrowserSupport
 from runwire.clock import Clock
 from runwire.contracts.actors import OwnedRun
 from runwire.contracts.event_log import Published
+from runwire.contracts.live_view import LiveViews
 from runwire.contracts.model import ChatModel
 from runwire.engine.answers import AnswerDesk
 from runwire.engine.attempts import AttemptWatch
@@ -73,6 +74,8 @@ class Execution:
     housekeeping: Housekeeping
     webhooks: WebhookDelivery
     take_over: TakeOver
+    views: Callable[[str], LiveViews | None]
+    """Where the browsers of an agent's runs can be seen; None where the server has none."""
     schedules: Schedules
 
 
@@ -160,13 +163,17 @@ def build_execution(
 
     take_over = TakeOver(
         loop,
-        browsers.views,
         dispatcher,
         tell,
         allowed=settings.browser_control,
         lease_s=settings.control_lease_s,
         total_s=settings.control_total_s,
     )
+    def views(agent: str) -> LiveViews | None:
+        if processes is not None and agents.registry.isolation(agent) == "process":
+            return processes.views
+        return browsers.views()
+
     presence = DisconnectWatch(loop, cancel, settings.disconnect_cancel_s)
     waiting = build_waiting(
         bridge,
@@ -216,6 +223,7 @@ def build_execution(
         housekeeping=Housekeeping(storage.expiry.remove_portion),
         webhooks=webhooks,
         take_over=take_over,
+        views=views,
         schedules=Schedules(storage.schedules, store, clock, cancel=cancel),
     )
 

@@ -72,7 +72,7 @@ def build_services(
         steering=execution.steering,
         browser=browsers.pool,
         model=model,
-        views=browsers.views,
+        views=execution.views,
         take_over=execution.take_over,
         health=health,
         tracer=execution.attempts.tracer,

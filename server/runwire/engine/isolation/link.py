@@ -28,6 +28,8 @@ from runwire.engine.isolation.messages import (
     Stop,
     Taken,
     ToWorker,
+    Used,
+    Watch,
     frame,
     raised_error,
 )
@@ -66,11 +68,12 @@ class Link:
         self._asked: dict[int, Resolve] = {}
         self._numbers = 0
         self._appender: PipeAppender | None = None
+        self._early: list[Any] = []
         self._frames = FrameReader(ToWorker, limit_bytes=_FRAME_BYTES)
         self._thread = OwnedThread("runwire-link", self._receive)
 
     def job(self) -> Job:
-        """Wait for the attempt to execute, then begin to receive in the background; called once."""
+        """Wait for the attempt to execute; called once."""
         received: list[Any] = []
         while not received:
             data = self._socket.recv(_READ_BYTES)
@@ -80,12 +83,17 @@ class Link:
         job, *more = received
         if not isinstance(job, Job):
             raise PipeBroken("the first message is no job")
-        for message in more:
-            self._take(message)
+        self._early = more
         for end in (self._socket, self._wake, self._woken):
             end.setblocking(False)
-        self._thread.start()
         return job
+
+    def receive(self, take_view: Callable[[Watch | Used], None]) -> None:
+        """Begin to receive in the background; called once, after :meth:`job`. ``take_view`` gets what the live view is
+        told, on the link's thread, and must not block.
+        """
+        self._take_view = take_view
+        self._thread.start()
 
     def appender(self, _run_id: str, _fence: int) -> RunAppender:
         """Return the attempt's appender; the link stands where a bridge would."""
@@ -152,6 +160,8 @@ class Link:
     # The link's thread
 
     def _receive(self) -> None:
+        for message in self._early:
+            self._take(message)
         poll = select.poll()
         poll.register(self._wake, select.POLLIN)
         while True:
@@ -192,6 +202,8 @@ class Link:
                     resolve = self._asked.pop(message.id, None)
                 if resolve is not None:
                     resolve(message.value, None if message.error is None else raised_error(message.error))
+            case Watch() | Used():
+                self._take_view(message)
             case Stop():
                 self.stop.request(StopReason(message.reason))
 

@@ -7,19 +7,24 @@ own process, so whatever comes is decoded against these types, bounded, and an e
 from __future__ import annotations
 
 import struct
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from runwire.contracts.agent import AgentFailure, InputExpired, InputWithdrawn
 from runwire.errors import InternalError, RunwireError
+from runwire.protocol.view import Input
 from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun
 
 _LENGTH = struct.Struct(">I")
 
 FRAME_SLACK = 131_072
-"""Bytes that a frame may hold beside the artifact or event in it."""
+"""Bytes that a frame may hold beside the artifact, event or picture in it."""
+
+PICTURE_BYTES = 2_097_152
+"""Most bytes of a picture. A page's take 10 to 80 KB, a wall of photographs at the largest size about 1 MB."""
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):
@@ -60,7 +65,24 @@ class Ended(Message, frozen=True, tag="ended"):
     error: tuple[str, str, bool, str | None] | None
 
 
-FromWorker = Said | Asked | Forgotten | Ended
+class Pictured(Message, frozen=True, tag="pictured"):
+    """What the run's browser shows (``contracts.live_view.Picture``); one for each that was granted."""
+
+    number: Annotated[int, Meta(ge=1, le=0xFFFF_FFFF)]
+    width: Annotated[int, Meta(ge=0, le=65_535)]
+    height: Annotated[int, Meta(ge=0, le=65_535)]
+    jpeg: Annotated[bytes, Meta(max_length=PICTURE_BYTES)]
+    polled: bool
+
+
+class Held(Message, frozen=True, tag="held"):
+    """What became of the hold of that number: a person has the pages, an action did not end in time, there is none."""
+
+    hold: int
+    outcome: Literal["held", "busy", "no_page"]
+
+
+FromWorker = Said | Asked | Forgotten | Ended | Pictured | Held
 
 
 # The server to the worker
@@ -97,7 +119,26 @@ class Stop(Message, frozen=True, tag="stop"):
     reason: str
 
 
-ToWorker = Job | Taken | Answered | Stop
+class Watch(Message, frozen=True, tag="watch"):
+    """How the run is to be watched from now on: a state, not a step, so that the newest one replaces those before it.
+
+    ``pictures`` is how many may be sent in the whole life of the process, ``hold`` the number of the hold that a person
+    wants or has, 0 for none; ``limit_s`` is how long it may wait for an action to end.
+    """
+
+    watched: bool
+    pictures: int
+    hold: int
+    limit_s: float
+
+
+class Used(Message, frozen=True, tag="used"):
+    """What the person who holds the pages does to the one in front."""
+
+    what: Input
+
+
+ToWorker = Job | Taken | Answered | Stop | Watch | Used
 
 
 # The server and the guard

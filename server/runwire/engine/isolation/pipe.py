@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 from runwire.engine.isolation.messages import Message, PipeBroken, frame
 
@@ -25,6 +26,13 @@ class Pipe:
         self._socket = end
         self._unsent = bytearray()
         self._sending: asyncio.Task[None] | None = None
+        self.on_clear: Callable[[], None] | None = None
+        """Called when what waited here has been sent."""
+
+    @property
+    def clear(self) -> bool:
+        """Whether nothing waits here: the peer reads, or its socket still has room."""
+        return self._sending is None
 
     async def read(self) -> bytes:
         """Return what has come, waiting for some; empty once the peer has closed and all of it was read."""
@@ -60,6 +68,8 @@ class Pipe:
             self._unsent.clear()
         finally:
             self._sending = None
+        if self.on_clear is not None:
+            self.on_clear()
 
     async def close(self) -> None:
         """Close it; nobody may be reading any more. Idempotent."""

@@ -30,6 +30,7 @@ from runwire.engine.isolation.calls import WorkerCalls
 from runwire.engine.isolation.host import Launcher
 from runwire.engine.isolation.messages import (
     FRAME_SLACK,
+    PICTURE_BYTES,
     Asked,
     Ended,
     Forgotten,
@@ -37,8 +38,10 @@ from runwire.engine.isolation.messages import (
     FromGuard,
     FromWorker,
     Gone,
+    Held,
     Job,
     NotStarted,
+    Pictured,
     PipeBroken,
     Said,
     Signal,
@@ -46,6 +49,7 @@ from runwire.engine.isolation.messages import (
     Taken,
 )
 from runwire.engine.isolation.pipe import Pipe
+from runwire.engine.isolation.process_views import ProcessViews
 from runwire.errors import LimitExceeded, RunwireError, StorageUnavailable
 from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun
@@ -85,6 +89,12 @@ class ProcessParts:
     sample_origin: Callable[[], str | None]
     rung_s: float
     artifact_bytes: int
+    views: ProcessViews
+
+    @property
+    def frame_bytes(self) -> int:
+        """Most bytes of what a run's process sends at once."""
+        return max(self.artifact_bytes, PICTURE_BYTES) + FRAME_SLACK
 
 
 def isolated_instance(
@@ -129,6 +139,7 @@ class ProcessRun:
             try:
                 gone = await self._execute(folder)
             finally:
+                self._parts.views.detach(self._claimed.run_id, self._view)
                 await self._link.close()
                 await self._control.close()
             return self._told(gone)
@@ -154,6 +165,7 @@ class ProcessRun:
                 raise
         self._link, self._control = Pipe(link), Pipe(control)
         self._calls = WorkerCalls(self._context, self._link, self._broken)
+        self._view = self._parts.views.attach(self._claimed.run_id, self._link)
 
     def _broken(self, error: Exception) -> None:
         """End a run whose process breaks the rules; the first reason stays."""
@@ -218,7 +230,7 @@ class ProcessRun:
         self._control.send(Signal("kill"))
 
     async def _take_all(self) -> None:
-        frames = FrameReader(FromWorker, limit_bytes=self._parts.artifact_bytes + FRAME_SLACK)
+        frames = FrameReader(FromWorker, limit_bytes=self._parts.frame_bytes)
         while data := await self._link.read():
             try:
                 messages = frames.feed(data)
@@ -236,6 +248,8 @@ class ProcessRun:
                     await self._calls.begin(message)
                 elif isinstance(message, Forgotten):
                     self._calls.forget(message.id)
+                elif isinstance(message, Pictured | Held):
+                    self._view.receive(message)
                 else:
                     self._ended = message
                     return

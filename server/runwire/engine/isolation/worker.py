@@ -20,13 +20,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
-from typing import NoReturn, TextIO
+from typing import NoReturn, Protocol, TextIO
 
 import msgspec
 
 from runwire.agents.factory import AgentInstanceFactory
 from runwire.agents.registry import AgentRegistry
 from runwire.contracts.browser import BrowserPool
+from runwire.contracts.live_view import LiveViews
 from runwire.engine.context import BlockingRunContext, LiveRunContext, RunServices
 from runwire.engine.daemon_executor import RunnerLoop
 from runwire.engine.emitter import UserWebSocketEmitter
@@ -42,6 +43,7 @@ from runwire.engine.isolation.linked import (
     LinkedTraversals,
 )
 from runwire.engine.isolation.messages import Ended, Job
+from runwire.engine.isolation.worker_views import WorkerViews
 from runwire.engine.outcome import outcome_of_error
 from runwire.engine.runner import Assignment, execute
 from runwire.errors import LimitExceeded
@@ -60,6 +62,16 @@ OOM_SCORE = 500
 """Before the server and the fork server, if the kernel has to choose."""
 
 
+class WorkerBrowsers(Protocol):
+    """A worker's own browsers; made when somebody first asks for them. Any thread."""
+
+    def pool(self) -> BrowserPool | None:
+        """Return them, or None where Playwright is not installed."""
+
+    def views(self) -> LiveViews | None:
+        """Return what can be seen of them, or None."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
     """What every worker of a server is made with."""
@@ -70,7 +82,7 @@ class WorkerParts:
     events_per_run: int
     artifact_bytes: int
     cleanup_timeout_s: float
-    browsers: Callable[[Callable[[], str | None]], Callable[[], BrowserPool | None]]
+    browsers: Callable[[Callable[[], str | None]], WorkerBrowsers]
     """Makes a worker's own browsers, given where the samples are."""
 
 
@@ -78,11 +90,13 @@ def work(parts: WorkerParts, end: socket.socket) -> NoReturn:
     """Execute the attempt that comes over the link and leave the process."""
     link = Link(end)
     job = link.job()
+    browsers = parts.browsers(lambda: job.sample_origin)
+    link.receive(WorkerViews(job.claimed.run_id, browsers.views, link.send).take)
     _settle_in(job, parts.limits)
     loop = RunnerLoop("runwire-runner")
     asyncio.set_event_loop(loop)
     emitter = _emitter(parts, link, job)
-    outcome, _clean = execute(loop, _assignment(parts, link, job, emitter))
+    outcome, _clean = execute(loop, _assignment(parts, link, job, emitter, browsers.pool))
     if emitter.exceeded is not None and link.stop.reason is None:  # also if the agent has swallowed that
         outcome = outcome_of_error(emitter.exceeded)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it has ended: nothing is to cut its last words short
@@ -156,11 +170,16 @@ def _emitter(parts: WorkerParts, link: Link, job: Job) -> UserWebSocketEmitter:
     return emitter
 
 
-def _assignment(parts: WorkerParts, link: Link, job: Job, emitter: UserWebSocketEmitter) -> Assignment:
+def _assignment(
+    parts: WorkerParts,
+    link: Link,
+    job: Job,
+    emitter: UserWebSocketEmitter,
+    browsers: Callable[[], BrowserPool | None],
+) -> Assignment:
     claimed, stop = job.claimed, link.stop
     agents = AgentInstanceFactory(parts.agents)
     agents.configure(websocket_bridge=link)
-    browsers = parts.browsers(lambda: job.sample_origin)
     artifacts = LinkedArtifacts(link, parts.artifact_bytes)
     questions, family = LinkedQuestions(link), LinkedFamily(link)
     model = LinkedModel(link, job.no_model)
