@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runwire.browser.turnstile import Turnstile
+from runwire.contracts.event_log import Published
+from runwire.engine.take_over import TakeOver
 from runwire.errors import IllegalTransition
 from runwire.protocol.steps.actions import only_looks
 from runwire.protocol.steps.grammar import parse_step
 from runwire.protocol.view import HEAD, ViewFlag, view_frame
 from runwire.runs.control import CONTROL_TRANSITIONS, ControlState, advance_control
+from runwire.runs.state import RunStatus
 from runwire.threads import NewestSlot
 
 STATE = st.sampled_from(ControlState)
@@ -73,6 +78,26 @@ async def test_a_claim_that_is_given_up_lets_the_agent_go_on() -> None:
         await asyncio.wait((claim,))
     async with asyncio.timeout(0.1), turnstile.turn(acts=True):
         pass
+
+
+async def test_control_goes_back_with_the_attempt_that_it_was_of() -> None:
+    calls, told = list[str](), list[Any]()
+
+    async def hold(run_id: str, limit_s: float) -> bool:
+        return True
+
+    views = SimpleNamespace(hold=hold, release=calls.append, use=lambda *_: None)
+    clock = SimpleNamespace(hold_clock=lambda run_id: None, resume_clock=lambda run_id: None)
+    member = cast("Any", SimpleNamespace(name="ann", views=views, control_changed=lambda: None))
+    loop = asyncio.get_running_loop()
+    control = TakeOver(loop, clock, lambda _, event: told.append(event["value"]), allowed=True, lease_s=9, total_s=9)
+    control.join("run", member)
+    await control.take("run", member)
+    control.on_published(Published("run", 5, [b""], RunStatus.QUEUED, 2, ended=False))
+    assert (control.control_of("run").state, calls) == (ControlState.AGENT, ["run"])
+    assert [one["reason"] for one in told] == ["taken", "requeued"]
+    assert (await control.take("run", member)).holder == "ann", "the next attempt may be helped too"
+    control.leave("run", member)
 
 
 async def test_newest_value_wins_with_one_wake_up() -> None:

@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 
 from tests.e2e.web_page.pages import LIMIT_MS, PageServer, Watched, open_run, watch
 from tests.e2e.web_page.wire import Wire
+from tests.support.isolated_agents import PATHS
 
 NEVER = 'Wait for text "never there"'
 CHECKOUT = "/samples/shop/checkout.html"
@@ -231,6 +232,41 @@ def test_who_wants_less_motion_is_asked_first(watched: Watched, server: PageServ
         expect(page.locator(".live canvas")).to_be_visible()
     finally:
         server.call("POST", f"/v1/runs/{run_id}/cancel")
+
+
+def test_an_agent_without_steps_is_watched_in_a_process_of_its_own(
+    chromium: Browser, make_data: Callable[[], Path]
+) -> None:
+    """It does not even say that it uses a browser: the picture does."""
+    server = PageServer(make_data(), agents=PATHS, browser_allow=("127.0.0.1",))
+    try:
+        with chromium.new_context() as visitor:
+            watched = watch(visitor, server.origin)
+            watched.page.goto(server.link)
+            run_id = server.start("shows-page", f"{server.origin}{CHECKOUT}")
+            page = open_run(watched, server, run_id)
+            expect(page.locator(".live canvas")).to_be_visible()
+            expect(page.locator(".stage-head strong")).to_have_text("Browser")
+            take_over(page)
+            expect(page.locator(".rows")).to_contain_text("admin took control of the browser.")
+            page.get_by_role("button", name="Live").click()
+            expect(page.locator(".screen-empty")).to_contain_text("Working…")
+            page.get_by_role("button", name="Live").click()
+            expect(page.locator(".live canvas")).to_be_visible()
+            server.call("POST", f"/v1/runs/{run_id}/cancel")
+            expect(page.locator(".chip")).to_have_text("Cancelled")
+            expect(page.locator(".stage")).to_have_count(0)
+            wire, without = Wire(page), server.start("scripted", {"steps": [{"text": "begun"}, {"hang": "async"}]})
+            page.reload()
+            open_run(watched, server, without)
+            asked(page, wire, ["view.open"])
+            expect(page.locator(".rows")).to_contain_text("begun")
+            expect(page.locator(".stage")).to_be_hidden()
+            expect(page.locator(".run-body.split")).to_have_count(0)
+            server.call("POST", f"/v1/runs/{without}/cancel")
+            watched.is_clean()
+    finally:
+        server.kill()
 
 
 def test_a_finger_taps_and_scrolls_on_a_telephone(

@@ -26,6 +26,8 @@ export interface Agent {
   readonly input_schema?: unknown;
   /** Whether a run of it can begin behind an entry of another. */
   readonly forkable?: boolean;
+  /** Whether its runs say that they use a browser; others may use one all the same. */
+  readonly needs_browser?: boolean;
 }
 
 /** A run as `GET /v1/runs/{run_id}` shows it; a visitor sees no conversation and no `retry_of`. */

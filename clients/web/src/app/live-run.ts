@@ -11,6 +11,7 @@ import { systemClock } from "../core/clock";
 import { CLOSED, LiveView, type LiveState } from "../core/live-view";
 import { Newest } from "../core/newest";
 import type { Picture, Size } from "../core/view-frame";
+import type { RunSession } from "./run-session";
 import { client, me } from "./store";
 
 /** Silence after which nobody knows whether a picture is still true, milliseconds: a heartbeat comes each 10 s. */
@@ -31,8 +32,8 @@ export class LiveRun {
   readonly shown = signal<Shown | null>(null);
   readonly view: LiveView;
 
-  constructor(runId: string) {
-    this.view = new LiveView(runId, me.value.user, client, systemClock, {
+  constructor(private readonly session: RunSession) {
+    this.view = new LiveView(session.runId, me.value.user, client, systemClock, {
       onState: (state) => this.onState(state),
       onPicture: (picture) => this.pictures.put(picture),
     });
@@ -86,6 +87,7 @@ export class LiveRun {
       }
       context.drawImage(bitmap, 0, 0);
       this.shown.value = { viewport, polled };
+      this.session.pictured.value = true;
     } finally {
       bitmap.close();
     }

@@ -31,6 +31,8 @@ export class RunSession implements RunSink {
   readonly record = signal<RunRecord | null>(null);
   readonly refused = signal<ReplyError | null>(null);
   readonly stopping = signal(false);
+  /** Whether a live picture of its browser was ever seen: then it has one, whatever its agent says. */
+  readonly pictured = signal(false);
   /** True until as much of the log is here as there was when the run was opened. */
   readonly loading = signal(true);
   /** The last sentence for the status line. */

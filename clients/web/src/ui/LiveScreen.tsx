@@ -27,7 +27,7 @@ export function switchLive(): void {
 export function LiveScreen({ session, children }: { session: RunSession; children: ComponentChildren }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const button = useRef<HTMLButtonElement>(null);
-  const live = useMemo(() => new LiveRun(session.runId), [session]);
+  const live = useMemo(() => new LiveRun(session), [session]);
   useEffect(() => (canvas.current ? live.begin(canvas.current) : undefined), [live]);
   const state = live.state.value;
   const shown = live.shown.value;

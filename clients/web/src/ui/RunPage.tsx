@@ -15,7 +15,7 @@ import { CutNote, RawLog } from "./RawLog";
 import { ReplayBar } from "./ReplayBar";
 import { RunActions } from "./RunActions";
 import { moveSelection, selection } from "./selection";
-import { Stage } from "./Stage";
+import { hasStage, Stage } from "./Stage";
 import { StatusChip, StatusDot } from "./Status";
 import { Transcript } from "./Transcript";
 
@@ -46,13 +46,12 @@ export function RunPage({ session }: { session: RunSession }) {
       </main>
     );
   }
-  const view = session.shown.value;
   return (
     <main class="run-page">
       <Header session={session} raw={raw.value} onRaw={() => (raw.value = !raw.value)} />
       <Turns session={session} />
       <Progress session={session} />
-      <div class={view.steps.length > 0 && !raw.value ? "run-body split" : "run-body"}>
+      <div class={hasStage(session) && !raw.value ? "run-body split" : "run-body"}>
         {raw.value ? <RawLog session={session} /> : <Transcript key={session.runId} session={session} onReady={(show) => (showItem.current = show)} />}
         {!raw.value && <Stage session={session} />}
       </div>

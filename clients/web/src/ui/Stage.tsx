@@ -6,6 +6,7 @@ import { duration } from "../core/format";
 import { isPicture } from "../core/artifact";
 import type { Artifact, RunView, StepItem } from "../core/view";
 import { hasControl } from "../app/live-run";
+import { agents } from "../app/store";
 import { visit } from "../app/visit";
 import type { RunSession } from "../app/run-session";
 import { LiveScreen, liveWanted, switchLive } from "./LiveScreen";
@@ -16,25 +17,39 @@ import { Icon } from "./Icon";
 const MAX_SEGMENTS = 40;
 const WORST: readonly StepItem["status"][] = ["FAILED", "RUNNING", "STOPPED", "SKIPPED", "PASSED"];
 
+/** Whether the run has, or may soon have, something to be seen. */
+export function hasStage(session: RunSession): boolean {
+  return session.shown.value.steps.length > 0 || (mayBeLive(session) && (session.pictured.value || saysBrowser(session)));
+}
+
+function mayBeLive({ shown, replay }: RunSession): boolean {
+  const { status } = shown.value;
+  return (status === "RUNNING" || status === "WAITING") && replay.value === null && visit.value === null;
+}
+
+function saysBrowser({ record }: RunSession): boolean {
+  return agents.value.some((agent) => agent.name === record.value?.agent && agent.needs_browser);
+}
+
+/** A running run without steps is watched all the same, unseen until a picture comes: only that tells that it has a browser. */
 export function Stage({ session }: { session: RunSession }) {
   const view = session.shown.value;
   const picked = pickedStep(view, selection.value);
-  if (!picked) return null;
-  const { step } = picked;
-  const pictures = picturesOf(view, picked);
-  const total = Math.max(step.total ?? 0, view.steps.length);
-  const screen = <Screen key={pictures.map((picture) => picture.id).join()} pictures={pictures} step={step} />;
-  const mayBeLive = view.terminal === null && session.replay.value === null && visit.value === null;
-  const isLive = mayBeLive && liveWanted.value && (selection.value === null || hasControl.value);
+  const live = mayBeLive(session);
+  if (!picked && !live) return null;
+  const total = Math.max(picked?.step.total ?? 0, view.steps.length);
+  const pictures = picked ? picturesOf(view, picked) : [];
+  const screen = <Screen key={pictures.map((picture) => picture.id).join()} pictures={pictures} step={picked?.step ?? null} />;
+  const isLive = live && liveWanted.value && (selection.value === null || hasControl.value);
   return (
-    <section class="stage" aria-label="Browser">
+    <section class="stage" aria-label="Browser" hidden={!hasStage(session)}>
       <div class="stage-head">
-        <strong>Step {step.index ?? picked.number + 1}/{total}</strong>
-        <span class="stage-text">{step.text}</span>
+        <strong>{picked ? `Step ${picked.step.index ?? picked.number + 1}/${total}` : "Browser"}</strong>
+        <span class="stage-text">{picked?.step.text}</span>
         {selection.value !== null && <button class="button small" onClick={() => (selection.value = null)}>Follow latest</button>}
-        {mayBeLive && <button class="button small live-switch" aria-pressed={liveWanted.value} title="Show the browser live" onClick={switchLive}>Live</button>}
+        {live && <button class="button small live-switch" aria-pressed={liveWanted.value} title="Show the browser live" onClick={switchLive}>Live</button>}
       </div>
-      <Strip view={view} picked={picked} total={total} />
+      {picked && <Strip view={view} picked={picked} total={total} />}
       {isLive ? <LiveScreen session={session}>{screen}</LiveScreen> : screen}
     </section>
   );
@@ -51,14 +66,14 @@ function picturesOf(view: RunView, picked: Picked): readonly Artifact[] {
   return [];
 }
 
-function Screen({ pictures, step }: { pictures: readonly Artifact[]; step: StepItem }) {
+function Screen({ pictures, step }: { pictures: readonly Artifact[]; step: StepItem | null }) {
   const [chosen, choose] = useState(pictures.length - 1);
   const picture = pictures[Math.min(chosen, pictures.length - 1)];
   return (
     <figure class="screen">
       {picture
-        ? <a href={artifactHref(picture.url)} target="_blank" rel="noopener"><img src={artifactHref(picture.url)} alt={`The page: ${step.text}`} /></a>
-        : <div class="screen-empty"><Icon name="clock" /><span>{step.status === "RUNNING" ? "Working…" : "No picture of this step"}</span></div>}
+        ? <a href={artifactHref(picture.url)} target="_blank" rel="noopener"><img src={artifactHref(picture.url)} alt={`The page: ${step?.text}`} /></a>
+        : <div class="screen-empty"><Icon name="clock" /><span>{step && step.status !== "RUNNING" ? "No picture of this step" : "Working…"}</span></div>}
       <figcaption>
         {pictures.length > 1 && (
           <span class="switch">
@@ -67,7 +82,7 @@ function Screen({ pictures, step }: { pictures: readonly Artifact[]; step: StepI
             ))}
           </span>
         )}
-        {step.error ? <span class="step-error">{step.error}</span> : <span class="quiet">{step.durationMs === null ? "" : duration(step.durationMs)}</span>}
+        {step?.error ? <span class="step-error">{step.error}</span> : <span class="quiet">{typeof step?.durationMs === "number" && duration(step.durationMs)}</span>}
       </figcaption>
     </figure>
   );

@@ -30,6 +30,7 @@ def agent_view(spec: AgentSpec, services: Services) -> dict[str, Any]:
         "input_schema": spec.input_schema,
         "result_schema": None if spec.returns is None else spec.returns.schema,
         "forkable": spec.forkable,
+        "needs_browser": spec.needs_browser,
         "version": spec.version,
         "retry": spec.retry,
         "limits": spec.limits,
