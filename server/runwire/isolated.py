@@ -23,6 +23,7 @@ from runwire.agents.registry import AgentRegistry, load_agents
 from runwire.browser.support import BrowserSupport
 from runwire.engine.isolation.host import ForkServerHost
 from runwire.engine.isolation.limits import ProcessLimits
+from runwire.engine.isolation.process_browsers import ProcessBrowsers
 from runwire.engine.isolation.process_run import ProcessParts
 from runwire.engine.isolation.process_views import ProcessViews
 from runwire.settings import Settings
@@ -76,10 +77,17 @@ def process_isolation(
     folder.mkdir(mode=0o700, exist_ok=True)
     config = config_for(settings, browsers=any(spec.needs_browser for spec in isolated))
     host = ForkServerHost(MODULE, config, environment_for(settings, os.environ))
-    views = ProcessViews(asyncio.get_running_loop(), browsers.unavailable_reason)
     host.start()
     try:
-        yield ProcessParts(host, folder, sample_origin, settings.cancel_grace_s, settings.artifact_bytes, views)
+        yield ProcessParts(
+            host,
+            folder,
+            sample_origin,
+            settings.cancel_grace_s,
+            settings.artifact_bytes,
+            ProcessViews(asyncio.get_running_loop(), browsers.unavailable_reason),
+            ProcessBrowsers(),
+        )
     finally:
         host.close(CLOSE_S)
 

@@ -5,33 +5,44 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runwire.browser.health import Sign
+from runwire.browser.statistics import PoolStatistics
 from runwire.contracts.agent import InputExpired, InputWithdrawn
 from runwire.engine.isolation.guard import KeptOutput
 from runwire.engine.isolation.messages import (
     Answered,
     Asked,
+    CloseTimes,
+    Counted,
     Ended,
     Forgotten,
     FrameReader,
     FromWorker,
     Gone,
+    Held,
     Job,
     Message,
+    Pictured,
     PipeBroken,
     Said,
     Stop,
     Taken,
     ToWorker,
+    Used,
+    Watch,
     frame,
     raised_error,
     told_error,
 )
+from runwire.engine.isolation.process_browsers import ProcessBrowsers
 from runwire.errors import LimitExceeded, NotFound, OverCapacity, RunwireError, StorageUnavailable, TooLarge
 from runwire.isolated import environment_for
+from runwire.protocol.view import MouseInput, TextInput
 from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun
 from runwire.settings import Settings
@@ -42,17 +53,22 @@ FROM_WORKER: list[Message] = [
     Asked(1, "flush", {"data": b"\x00\xff"}),
     Forgotten(1),
     Ended(b"null", "passed", {"tokens": 1}, ("agent_error", "why", True, None)),
+    Pictured(1, 1280, 720, b"\xff\xd8\xff", polled=True),
+    Held(1, "busy"),
 ]
 TO_WORKER: list[Message] = [
     Job(CLAIMED, RunLimits(events=5), "/work", None),
     Taken(64, 1_000),
     Answered(1, [1, None], ("NotFound", "no run", {})),
     Stop("cancel"),
+    Watch(watched=True, pictures=1, hold=0, limit_s=2.0),
+    Used(MouseInput(action="click", x=1, y=2)),
+    Used(TextInput(text="a")),
 ]
 
 
 @pytest.mark.parametrize(("messages", "kinds"), [(FROM_WORKER, FromWorker), (TO_WORKER, ToWorker)])
-@given(cuts=st.lists(st.integers(0, 400), max_size=8))
+@given(cuts=st.lists(st.integers(0, 500), max_size=8))
 def test_messages_come_whole_however_the_stream_is_cut(messages: list[Message], kinds: Any, cuts: list[int]) -> None:
     stream = b"".join(map(frame, messages))
     reader, seen, places = FrameReader(kinds, limit_bytes=1_000), [], [0, *sorted(cuts), len(stream)]
@@ -102,6 +118,43 @@ def test_so_do_the_ends_of_questions(kind: type[InputExpired | InputWithdrawn]) 
     raised = raised_error(told_error(kind("why")))
     assert type(raised) is kind
     assert str(raised) == "why"
+
+
+COUNTED = Counted(1, 1, 3, 0, 2, 0, 1, {Sign.LOST: 1}, {"page": 1}, {"page": CloseTimes([2] + [0] * 13, 0.5)}, 0.4)
+
+
+def test_what_browsers_of_processes_have_come_to_is_added_up() -> None:
+    browsers, own = ProcessBrowsers(), PoolStatistics(leases=1, launches=1, removed={"worn": 1}, circuit="open")
+    browsers.note("a", COUNTED)
+    browsers.note("a", msgspec.structs.replace(COUNTED, leased=0))
+    browsers.note("b", COUNTED)
+    while_live = browsers.with_own(own)
+    assert (while_live.isolated, while_live.leased, while_live.leases, while_live.launches) == (2, 1, 7, 5)
+    assert (while_live.removed, while_live.hung_closes) == ({"worn": 1, "lost": 2}, {"page": 2})
+    assert (while_live.close_s[0][1].count, while_live.closed, while_live.close_mean_s) == (4, 4, 0.25)
+    for run_id in ("a", "b", "b", "never"):
+        browsers.end(run_id)
+    after = browsers.with_own(own)
+    assert (after.isolated, after.leased, after.leases, after.circuit) == (0, 0, 7, "open")
+    assert after.close_s[0][1].cumulative()[-1][1] == 4
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"leases": -1},
+        {"launches": 2_000_000},
+        {"removed": {"because": 1}},
+        {"hung_closes": {"x": 1}},
+        {"close_s": {"page": CloseTimes([1], 0.0)}},
+        {"close_s": {"page": CloseTimes([1] * 15, 0.0)}},
+        {"close_longest_s": "long"},
+    ],
+)
+def test_counts_that_none_could_have_are_no_message(changed: dict[str, Any]) -> None:
+    wrong = frame(msgspec.structs.replace(COUNTED, **changed))
+    with pytest.raises(PipeBroken):
+        FrameReader(FromWorker, limit_bytes=10_000).feed(wrong)
 
 
 @given(st.lists(st.binary(max_size=60)), st.integers(2, 100))

@@ -1,4 +1,4 @@
-"""The live view over an isolated run's link: both ends on a real socket, browsers without Chromium, hostile processes."""
+"""The live view over an isolated run's link: both ends on a real socket, browsers without Chromium, hostile ones."""
 
 from __future__ import annotations
 

@@ -53,6 +53,7 @@ def status(**changes: Any) -> dict[str, Any]:
                 }
             ]
             * 4,
+            "isolated": 0,
             "leased": 20,
             "waiting": 120,
             "launches": 12_345,
@@ -146,5 +147,7 @@ def test_each_browser_has_its_line_and_all_together_their_use_and_trouble() -> N
 def test_a_server_that_has_launched_no_browser_shows_one_line() -> None:
     quiet = {**status()["browsers"], "browsers": [], "launches": 0, "failed_launches": 0}
     text = shown(Look(status(browsers=quiet), 10.0))
-    assert "0 open" in text
+    assert "0 open, " in text
+    isolated = shown(Look(status(browsers={**quiet, "isolated": 3}), 10.0))
+    assert "0 open and 3 isolated, " in isolated
     assert "reused" not in text

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 
 from runwire.telemetry.distribution import Distribution
 
@@ -29,7 +30,8 @@ class PoolStatistics:
 
     ``lost_runs`` counts runs whose browser was lost, ``tasks`` all tasks of the host's loop, ``hung_closes`` what did
     not close in time, by part, ``close_s`` how long the others took. ``reuse_ratio`` is the share of leases that needed
-    no launch of their own, ``warm_ratio`` of those that took a parked page.
+    no launch of their own, ``warm_ratio`` of those that took a parked page. ``isolated`` counts the open browsers that
+    belong to runs in processes of their own; ``browsers`` are the others.
     """
 
     leased: int = 0
@@ -50,6 +52,7 @@ class PoolStatistics:
     lost_runs: int = 0
     tasks: int = 0
     browsers: tuple[ShellStatistics, ...] = ()
+    isolated: int = 0
 
     @property
     def reuse_ratio(self) -> float:
@@ -60,3 +63,27 @@ class PoolStatistics:
     def warm_ratio(self) -> float:
         """Share of leases that took a parked page."""
         return self.warm / self.leases if self.leases else 0.0
+
+
+def added(to: PoolStatistics, more: PoolStatistics) -> PoolStatistics:
+    """Return ``to`` with the counts of other browsers; what is only true of one host stays as it is there."""
+    closed = to.closed + more.closed
+    times = dict(to.close_s)
+    for part, other in more.close_s:
+        times[part] = times[part].plus(other) if part in times else other
+    return replace(
+        to,
+        leased=to.leased + more.leased,
+        leases=to.leases + more.leases,
+        warm=to.warm + more.warm,
+        launches=to.launches + more.launches,
+        failed_launches=to.failed_launches + more.failed_launches,
+        lost_runs=to.lost_runs + more.lost_runs,
+        removed=dict(Counter(to.removed) + Counter(more.removed)),
+        hung_closes=dict(Counter(to.hung_closes) + Counter(more.hung_closes)),
+        closed=closed,
+        close_mean_s=(to.close_mean_s * to.closed + more.close_mean_s * more.closed) / closed if closed else 0.0,
+        close_longest_s=max(to.close_longest_s, more.close_longest_s),
+        close_s=tuple(times.items()),
+        isolated=to.isolated + more.isolated,
+    )

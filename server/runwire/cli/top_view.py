@@ -81,7 +81,8 @@ def _parts(now: Look, before: Look | None) -> list[tuple[str, str]]:
         ),
         (
             "browsers",
-            f"{len(browsers['browsers'])} open, {_bytes(sum(one['size_bytes'] for one in browsers['browsers']))}  "
+            f"{len(browsers['browsers'])} open{_isolated(browsers)}, "
+            f"{_bytes(sum(one['size_bytes'] for one in browsers['browsers']))}  "
             f"{browsers['leased']} leased  {browsers['waiting']} waiting  {browsers['launches']} launched  "
             f"{browsers['failed_launches']} failed",
         ),
@@ -106,6 +107,11 @@ def _browsers(browsers: Status) -> Iterator[tuple[str, str]]:
             f"{one['health']}  {_bytes(one['size_bytes'])}  {one['descriptors']} descriptors  {one['leased']} leased  "
             f"{one['runs']} runs  {one['errors']} errors",
         )
+
+
+def _isolated(browsers: Status) -> str:
+    """Return how many more belong to isolated runs; their memory counts as their runs'."""
+    return f" and {browsers['isolated']} isolated" if browsers["isolated"] else ""
 
 
 def _paused(paused: Status) -> str:

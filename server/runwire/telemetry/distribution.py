@@ -7,6 +7,7 @@ Plain numbers, because they are counted while the server works and turned into a
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 
 QUICK_S = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Bounds for what should take milliseconds: commits, the loop, requests."""
@@ -28,6 +29,29 @@ class Distribution:
         self._bounds = bounds
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
+
+    @classmethod
+    def of(cls, bounds: tuple[float, ...], counts: Sequence[int], total: float) -> Distribution:
+        """Return what another process has observed: its ``counts``, one for each bound and one behind, and its sum.
+
+        Raises ValueError: there are more counts, or fewer.
+        """
+        made = cls(bounds)
+        if len(counts) != len(made._counts):
+            raise ValueError(f"{len(counts)} counts for {len(bounds)} bounds")
+        made._counts[:] = counts
+        made._sum = total
+        return made
+
+    @property
+    def counts(self) -> list[int]:
+        """How many values fell below each bound and above the one before it, and how many behind the last."""
+        return self._counts.copy()
+
+    def plus(self, other: Distribution) -> Distribution:
+        """Return what both have observed; the bounds are the same. Raises ValueError."""
+        both = [mine + theirs for mine, theirs in zip(self._counts, other._counts, strict=True)]
+        return Distribution.of(self._bounds, both, self._sum + other._sum)
 
     def observe(self, value: float) -> None:
         """Count one value."""

@@ -187,6 +187,12 @@ METRICS: tuple[Metric, ...] = (
     ),
     # Browsers
     Metric("runwire_browser_leases_open", "gauge", "runs that hold a page", _one(lambda r: r.browsers.leased)),
+    Metric(
+        "runwire_browser_isolated",
+        "gauge",
+        "open browsers of runs in processes of their own",
+        _one(lambda r: r.browsers.isolated),
+    ),
     Metric("runwire_browser_waiting", "gauge", "runs that wait for a page", _one(lambda r: r.browsers.waiting)),
     Metric("runwire_browser_leases", "counter", "pages given to runs", _one(lambda r: r.browsers.leases)),
     Metric("runwire_browser_launches", "counter", "browsers launched", _one(lambda r: r.browsers.launches)),

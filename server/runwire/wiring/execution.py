@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from runwire.agents.factory import AgentInstanceFactory
+from runwire.browser.statistics import PoolStatistics
 from runwire.browser.support import BrowserSupport
 from runwire.clock import Clock
 from runwire.contracts.actors import OwnedRun
@@ -76,6 +77,8 @@ class Execution:
     take_over: TakeOver
     views: Callable[[str], LiveViews | None]
     """Where the browsers of an agent's runs can be seen; None where the server has none."""
+    browser_statistics: Callable[[], PoolStatistics]
+    """What all browsers have come to, those of isolated runs included; blocks for 2 s at most. Raises TimeoutError."""
     schedules: Schedules
 
 
@@ -169,10 +172,15 @@ def build_execution(
         lease_s=settings.control_lease_s,
         total_s=settings.control_total_s,
     )
+
     def views(agent: str) -> LiveViews | None:
         if processes is not None and agents.registry.isolation(agent) == "process":
             return processes.views
         return browsers.views()
+
+    def browser_statistics() -> PoolStatistics:
+        own = browsers.statistics()
+        return own if processes is None else processes.browsers.with_own(own)
 
     presence = DisconnectWatch(loop, cancel, settings.disconnect_cancel_s)
     waiting = build_waiting(
@@ -224,6 +232,7 @@ def build_execution(
         webhooks=webhooks,
         take_over=take_over,
         views=views,
+        browser_statistics=browser_statistics,
         schedules=Schedules(storage.schedules, store, clock, cancel=cancel),
     )
 

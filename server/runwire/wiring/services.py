@@ -82,7 +82,7 @@ def build_services(
             connections=connections,
             loop_lag=LoopLag(asyncio.get_running_loop()),
             health=health,
-            browsers=browsers.statistics,
+            browsers=execution.browser_statistics,
             last_seqs=storage.writer.last_seqs,
         ),
     )

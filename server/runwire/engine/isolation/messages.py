@@ -12,11 +12,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from runwire.browser.health import Sign
 from runwire.contracts.agent import AgentFailure, InputExpired, InputWithdrawn
 from runwire.errors import InternalError, RunwireError
 from runwire.protocol.view import Input
 from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun
+from runwire.telemetry.distribution import QUICK_S
 
 _LENGTH = struct.Struct(">I")
 
@@ -82,7 +84,35 @@ class Held(Message, frozen=True, tag="held"):
     outcome: Literal["held", "busy", "no_page"]
 
 
-FromWorker = Said | Asked | Forgotten | Ended | Pictured | Held
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+Seconds = Annotated[float, Meta(ge=0, le=1_000_000)]
+ClosePart = Literal["page", "context", "proxy", "browser", "driver"]
+
+
+class CloseTimes(msgspec.Struct, frozen=True, array_like=True):
+    """How long closes took: how many below each of ``telemetry.distribution.QUICK_S``, and their sum."""
+
+    counts: Annotated[list[Count], Meta(min_length=len(QUICK_S) + 1, max_length=len(QUICK_S) + 1)]
+    sum_s: Seconds
+
+
+class Counted(Message, frozen=True, tag="counted"):
+    """What the process's own browsers have come to since it began (``browser.statistics.PoolStatistics``)."""
+
+    browsers: Count
+    leased: Count
+    leases: Count
+    warm: Count
+    launches: Count
+    failed_launches: Count
+    lost_runs: Count
+    removed: dict[Sign, Count]
+    hung_closes: dict[ClosePart, Count]
+    close_s: dict[ClosePart, CloseTimes]
+    close_longest_s: Seconds
+
+
+FromWorker = Said | Asked | Forgotten | Ended | Pictured | Held | Counted
 
 
 # The server to the worker

@@ -32,6 +32,7 @@ from runwire.engine.isolation.messages import (
     FRAME_SLACK,
     PICTURE_BYTES,
     Asked,
+    Counted,
     Ended,
     Forgotten,
     FrameReader,
@@ -49,6 +50,7 @@ from runwire.engine.isolation.messages import (
     Taken,
 )
 from runwire.engine.isolation.pipe import Pipe
+from runwire.engine.isolation.process_browsers import ProcessBrowsers
 from runwire.engine.isolation.process_views import ProcessViews
 from runwire.errors import LimitExceeded, RunwireError, StorageUnavailable
 from runwire.runs.limits import RunLimits
@@ -90,6 +92,7 @@ class ProcessParts:
     rung_s: float
     artifact_bytes: int
     views: ProcessViews
+    browsers: ProcessBrowsers
 
     @property
     def frame_bytes(self) -> int:
@@ -140,6 +143,7 @@ class ProcessRun:
                 gone = await self._execute(folder)
             finally:
                 self._parts.views.detach(self._claimed.run_id, self._view)
+                self._parts.browsers.end(self._claimed.run_id)
                 await self._link.close()
                 await self._control.close()
             return self._told(gone)
@@ -248,6 +252,8 @@ class ProcessRun:
                     await self._calls.begin(message)
                 elif isinstance(message, Forgotten):
                     self._calls.forget(message.id)
+                elif isinstance(message, Counted):
+                    self._parts.browsers.note(self._claimed.run_id, message)
                 elif isinstance(message, Pictured | Held):
                     self._view.receive(message)
                 else:

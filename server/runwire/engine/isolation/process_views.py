@@ -25,9 +25,7 @@ PICTURE_S = 1 / 30
 """Shortest time between two pictures of a run: a hand needs no more, and no process can make more work than that."""
 ANSWER_S = 1.0
 """How much longer than a hold may take its process may take to say so; a guess, as for the browsers' thread."""
-SILENT = (
-    "the run's process does not answer; its code keeps it from doing anything else. Try again, or cancel the run"
-)
+SILENT = "the run's process does not answer; its code keeps it from doing anything else. Try again, or cancel the run"
 
 _JPEG = b"\xff\xd8\xff"
 

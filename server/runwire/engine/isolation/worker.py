@@ -19,6 +19,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from math import ceil
 from typing import NoReturn, Protocol, TextIO
 
@@ -26,6 +27,7 @@ import msgspec
 
 from runwire.agents.factory import AgentInstanceFactory
 from runwire.agents.registry import AgentRegistry
+from runwire.browser.statistics import PoolStatistics
 from runwire.contracts.browser import BrowserPool
 from runwire.contracts.live_view import LiveViews
 from runwire.engine.context import BlockingRunContext, LiveRunContext, RunServices
@@ -43,6 +45,7 @@ from runwire.engine.isolation.linked import (
     LinkedTraversals,
 )
 from runwire.engine.isolation.messages import Ended, Job
+from runwire.engine.isolation.process_browsers import CountedBrowsers
 from runwire.engine.isolation.worker_views import WorkerViews
 from runwire.engine.outcome import outcome_of_error
 from runwire.engine.runner import Assignment, execute
@@ -71,6 +74,9 @@ class WorkerBrowsers(Protocol):
     def views(self) -> LiveViews | None:
         """Return what can be seen of them, or None."""
 
+    def statistics(self) -> PoolStatistics:
+        """Return a snapshot. Raises TimeoutError, BrowserLost."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerParts:
@@ -96,7 +102,7 @@ def work(parts: WorkerParts, end: socket.socket) -> NoReturn:
     loop = RunnerLoop("runwire-runner")
     asyncio.set_event_loop(loop)
     emitter = _emitter(parts, link, job)
-    outcome, _clean = execute(loop, _assignment(parts, link, job, emitter, browsers.pool))
+    outcome, _clean = execute(loop, _assignment(parts, link, job, emitter, browsers))
     if emitter.exceeded is not None and link.stop.reason is None:  # also if the agent has swallowed that
         outcome = outcome_of_error(emitter.exceeded)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it has ended: nothing is to cut its last words short
@@ -175,7 +181,7 @@ def _assignment(
     link: Link,
     job: Job,
     emitter: UserWebSocketEmitter,
-    browsers: Callable[[], BrowserPool | None],
+    browsers: WorkerBrowsers,
 ) -> Assignment:
     claimed, stop = job.claimed, link.stop
     agents = AgentInstanceFactory(parts.agents)
@@ -183,7 +189,14 @@ def _assignment(
     artifacts = LinkedArtifacts(link, parts.artifact_bytes)
     questions, family = LinkedQuestions(link), LinkedFamily(link)
     model = LinkedModel(link, job.no_model)
-    services = RunServices(artifacts, LinkedTraversals(link), LinkedFiles(link), browsers, model, LinkedSentences(link))
+    services = RunServices(
+        artifacts,
+        LinkedTraversals(link),
+        LinkedFiles(link),
+        partial(_counted, browsers, link),
+        model,
+        LinkedSentences(link),
+    )
     return Assignment(
         claimed=claimed,
         stop=stop,
@@ -194,6 +207,11 @@ def _assignment(
         cleanup_timeout_s=parts.cleanup_timeout_s,
         limits=job.limits,
     )
+
+
+def _counted(browsers: WorkerBrowsers, link: Link) -> BrowserPool | None:
+    pool = browsers.pool()
+    return None if pool is None else CountedBrowsers(pool, browsers.statistics, link.send)
 
 
 def _ended(outcome: Outcome) -> Ended:
