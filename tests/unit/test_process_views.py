@@ -62,6 +62,10 @@ class Ends:
         await eventually_async(lambda: any(isinstance(one, Watch) and holds(one) for one in self.told), "it is told")
         return next(one for one in reversed(self.told) if isinstance(one, Watch) and holds(one))
 
+    async def granted(self, pictures: int) -> None:
+        """Wait until the process may send so many pictures."""
+        await self.asked(lambda watch: watch.pictures == pictures)
+
 
 @asynccontextmanager
 async def linked(take: Callable[[Watch | Used], None] | None = None, *, reads: bool = True) -> AsyncIterator[Ends]:
@@ -201,7 +205,7 @@ async def test_a_viewer_stays_for_the_next_attempt_and_numbers_go_on() -> None:
     seen = list[Picture]()
     async with linked() as ends:
         await ends.views.watch(RUN, seen.append)
-        await ends.asked(lambda watch: watch.pictures == 1)
+        await ends.granted(1)
         ends.say(pictured(7))
         await eventually_async(lambda: bool(seen), "the first attempt is seen")
         ends.views.detach(RUN, ends.link)
@@ -218,7 +222,7 @@ async def test_the_next_picture_is_asked_for_when_one_has_come_and_not_too_soon(
         await ends.views.watch(RUN, lambda picture: None)
         begun = asyncio.get_running_loop().time()
         for number in range(1, 7):
-            await ends.asked(lambda watch, number=number: watch.pictures == number)
+            await ends.granted(number)
             ends.say(pictured(number))
         assert asyncio.get_running_loop().time() - begun > 5 * process_views.PICTURE_S
         assert max(one.pictures for one in ends.told if isinstance(one, Watch)) == 6
@@ -251,7 +255,7 @@ HOSTILE: dict[str, tuple[list[Message], str]] = {
 async def test_what_a_process_may_not_say_is_refused(messages: list[Message], words: str) -> None:
     async with linked() as ends:
         await ends.views.watch(RUN, lambda picture: None)
-        await ends.asked(lambda watch: watch.pictures == 1)
+        await ends.granted(1)
         for message in messages:
             ends.say(message)
         await eventually_async(lambda: bool(ends.broken), "it is refused")
@@ -262,7 +266,7 @@ async def test_pictures_are_counted_upwards() -> None:
     async with linked() as ends:
         await ends.views.watch(RUN, lambda picture: None)
         for number, granted in ((5, 1), (5, 2)):
-            await ends.asked(lambda watch, granted=granted: watch.pictures == granted)
+            await ends.granted(granted)
             ends.say(pictured(number))
         await eventually_async(lambda: bool(ends.broken), "it is refused")
 
