@@ -52,7 +52,6 @@ def captures(server: EmbeddedServer) -> int:
     return thread.submit(count).result(2)
 
 
-@EVERY_ISOLATION
 async def test_f10_first_frame_is_a_jpeg_of_the_page_within_100_ms(server: EmbeddedServer, site: str) -> None:
     async with carried_out(server, f"{site}/hand.html", WAIT) as (socket, run_id):
         await step_begun(socket, 1)
@@ -68,7 +67,6 @@ async def test_f10_first_frame_is_a_jpeg_of_the_page_within_100_ms(server: Embed
         assert min(took) < 0.1, took
 
 
-@EVERY_ISOLATION
 async def test_f10_what_changes_is_seen_and_a_still_page_costs_no_frame(server: EmbeddedServer, site: str) -> None:
     async with carried_out(server, f"{site}/hand.html", WAIT) as (socket, run_id):
         await step_begun(socket, 1)
@@ -129,7 +127,6 @@ async def test_f10_a_page_that_never_stands_still_is_photographed(server: Embedd
             assert 2 <= count <= 6
 
 
-@EVERY_ISOLATION
 async def test_f10_view_ends_with_its_run(server: EmbeddedServer, site: str) -> None:
     async with carried_out(server, f"{site}/hand.html", WAIT) as (socket, run_id):
         await step_begun(socket, 1)

@@ -87,7 +87,6 @@ async def test_agent_does_nothing_while_a_person_has_control_and_no_limit_runs(
         assert (await ended(server, run_id, 10.0))["verdict"] == "passed"
 
 
-@EVERY_ISOLATION
 async def test_two_people_claim_one_wins_and_the_other_is_told_who(server: EmbeddedServer, site: str) -> None:
     async with carried_out(server, f"{site}/hand.html", WAIT) as (socket, run_id):
         await step_begun(socket, 1)

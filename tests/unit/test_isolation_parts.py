@@ -61,7 +61,7 @@ TO_WORKER: list[Message] = [
     Taken(64, 1_000),
     Answered(1, [1, None], ("NotFound", "no run", {})),
     Stop("cancel"),
-    Watch(watched=True, pictures=1, hold=0, limit_s=2.0),
+    Watch(watch=1, pictures=1, hold=0, limit_s=2.0),
     Used(MouseInput(action="click", x=1, y=2)),
     Used(TextInput(text="a")),
 ]

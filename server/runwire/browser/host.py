@@ -129,7 +129,7 @@ class BrowserHost:
     def unwatch(self, run_id: str, show: Show) -> None:
         """Stop; idempotent."""
         with self._lock:
-            self._early = [one for one in self._early if one != (run_id, show)]
+            self._early[:] = [one for one in self._early if one != (run_id, show)]
         self._post(lambda pool: pool.screens.unwatch(run_id, show))
 
     async def hold(self, run_id: str, limit_s: float) -> bool:
@@ -192,6 +192,7 @@ class BrowserHost:
                 raise BrowserUnavailable("the server is stopping")
             if self._thread is None or self._pool is None:
                 self._thread, self._pool = self._start()
+                self._early.clear()
             return self._thread, self._pool
 
     def _start(self) -> tuple[HostThread, ContextPool]:
@@ -205,11 +206,10 @@ class BrowserHost:
 
         async def make() -> ContextPool:
             pool = ContextPool(self._settings, str(executable or ""), start_driver, self._sample_origin)
-            for run_id, show in early:
+            for run_id, show in self._early:
                 pool.screens.watch(run_id, show)
             return pool
 
-        early, self._early = self._early, []
         return thread, thread.submit(make).result(5.0)
 
 

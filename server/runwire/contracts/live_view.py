@@ -49,7 +49,8 @@ class LiveViews(Protocol):
     async def hold(self, run_id: str, limit_s: float) -> bool:
         """Keep the agent from its pages: what it is doing ends first, what it does next waits for :meth:`release`.
 
-        False: an action did not end within ``limit_s`` seconds; nothing is held. Raises Conflict: there is no page.
+        False: an action did not end within ``limit_s`` seconds; nothing is held. Raises Conflict: there is no page, or
+        the run's process does not answer.
         """
 
     def release(self, run_id: str) -> None:

@@ -152,11 +152,12 @@ class Stop(Message, frozen=True, tag="stop"):
 class Watch(Message, frozen=True, tag="watch"):
     """How the run is to be watched from now on: a state, not a step, so that the newest one replaces those before it.
 
-    ``pictures`` is how many may be sent in the whole life of the process, ``hold`` the number of the hold that a person
-    wants or has, 0 for none; ``limit_s`` is how long it may wait for an action to end.
+    ``watch`` is the number of the watch, from a first viewer to a last one, ``hold`` that of the hold that a person
+    wants or has; 0 for none. ``pictures`` is how many may be sent in the whole life of the process, ``limit_s`` how
+    long the hold may wait for an action to end.
     """
 
-    watched: bool
+    watch: int
     pictures: int
     hold: int
     limit_s: float

@@ -9,6 +9,7 @@ replaced (how it is to be watched) or dropped (inputs).
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -104,6 +105,7 @@ class _Viewed:
     last: Picture | None = None
     number: int = 0
     before: int = 0
+    watch: int = 0
     hold: int = 0
     limit_s: float = 0.0
     answer: asyncio.Future[Outcome] | None = None
@@ -111,7 +113,7 @@ class _Viewed:
     def sync(self) -> None:
         """Tell the process how it is to be watched."""
         if self.link is not None:
-            self.link.order(Watch(bool(self.shows), self.granted, self.hold, self.limit_s))
+            self.link.order(Watch(self.watch, self.granted, self.hold, self.limit_s))
 
 
 class ProcessViews:
@@ -122,7 +124,8 @@ class ProcessViews:
         self._loop = loop
         self._unavailable_reason = unavailable_reason
         self._runs: dict[str, _Viewed] = {}
-        self._holds = 0
+        self._numbers = itertools.count(1)
+        """Of watches and of holds."""
         self._news: LoopMailbox[Callable[[], None]] = LoopMailbox(loop, lambda take: take())
 
     # On a runner's loop
@@ -149,6 +152,8 @@ class ProcessViews:
         if (reason := self._unavailable_reason()) is not None:
             raise BrowserUnavailable(reason)
         run = self._of(run_id)
+        if not run.shows:
+            run.watch = next(self._numbers)
         run.shows.append(show)
         if run.last is not None:
             show(run.last)
@@ -162,7 +167,7 @@ class ProcessViews:
             return
         run.shows.remove(show)
         if not run.shows:
-            run.last = None
+            run.watch, run.last = 0, None
             run.sync()
         self._forget(run_id, run)
 
@@ -171,8 +176,7 @@ class ProcessViews:
         run = self._runs.get(run_id)
         if run is None or run.link is None:
             raise Conflict(NO_PAGE)
-        self._holds += 1
-        run.hold, run.limit_s, run.answer = self._holds, limit_s, self._loop.create_future()
+        run.hold, run.limit_s, run.answer = next(self._numbers), limit_s, self._loop.create_future()
         run.sync()
         outcome: Outcome = "busy"
         try:

@@ -33,7 +33,7 @@ class WorkerViews:
         self._send = send
         self._news: LoopMailbox[Watch | Used] | None = None
         self._orders: asyncio.Queue[Watch | Used] = asyncio.Queue()
-        self._watched = False
+        self._watch = 0
         self._hold = 0
         self._holding: asyncio.Task[None] | None = None
 
@@ -63,16 +63,18 @@ class WorkerViews:
         self._slot.grant(order.pictures)
         if order.hold != self._hold:
             await self._change_hold(views, order)
-        if order.watched != self._watched:
-            await self._change_watch(views, watched=order.watched)
+        if order.watch != self._watch:
+            await self._change_watch(views, order.watch)
 
-    async def _change_watch(self, views: LiveViews, *, watched: bool) -> None:
-        if watched:
+    async def _change_watch(self, views: LiveViews, watch: int) -> None:
+        """Another watch begins anew, also if the end of the one before was never heard of: its first viewer wants a
+        picture of a page that stands still.
+        """
+        views.unwatch(self._run_id, self._slot.put)
+        self._slot.clear()
+        self._watch = watch
+        if watch:
             await views.watch(self._run_id, self._slot.put)
-        else:
-            views.unwatch(self._run_id, self._slot.put)
-            self._slot.clear()
-        self._watched = watched
 
     async def _change_hold(self, views: LiveViews, order: Watch) -> None:
         if self._holding is not None:  # a hold that was given up: whether it has come about is known when it has ended
