@@ -40,6 +40,8 @@ from tests.support.pools import settings
 
 RUN = "run00000"
 KEY = KeyInput(key="a")
+PATIENT = dict.fromkeys(("start_timeout_s", "launch_timeout_s", "open_timeout_s", "slot_timeout_s"), 5.0)
+"""A host on a thread of its own waits for a busy machine."""
 
 
 @dataclass
@@ -109,7 +111,7 @@ async def linked(take: Callable[[Watch | Used], None] | None = None, *, reads: b
 @asynccontextmanager
 async def browsing(browser: ScriptedBrowser) -> AsyncIterator[tuple[Ends, BrowserHost]]:
     """The same with a real worker's end and a real host behind it."""
-    with closing(BrowserHost(settings(), lambda: None, browser.start_driver)) as host:
+    with closing(BrowserHost(settings(**PATIENT), lambda: None, browser.start_driver)) as host:
         worker: list[WorkerViews] = []
         async with linked(lambda message: worker[0].take(message)) as ends:
             worker.append(WorkerViews(RUN, lambda: host, ends.say))
@@ -129,6 +131,7 @@ async def test_a_page_is_captured_from_the_first_viewer_to_the_last() -> None:
     async with browsing(browser) as (ends, host):
         early, late = seen["early"].append, seen["late"].append
         await ends.views.watch(RUN, early)
+        await eventually_async(lambda: bool(host._early), "it waits, and nothing is started for it")
         async with host.lease(RUN, BrowserConfig()) as lease, lease.page():
             await eventually_async(lambda: bool(seen["early"]), "the page is seen by who came before it")
             await ends.views.watch(RUN, late)
@@ -172,6 +175,7 @@ async def test_an_action_that_does_not_end_keeps_a_person_waiting_for_their_limi
         claim.cancel()  # the person's socket is gone
         await asyncio.wait((claim,))
         await ends.asked(lambda watch: watch.hold == 0)
+        assert not await ends.views.hold(RUN, 0.05), "the claim that was given up holds up nobody"
         browser.resume("goto")
         assert await acting == 200
         assert await page.goto("about:blank", timeout_s=5) == 200
@@ -185,10 +189,11 @@ async def test_a_process_that_does_not_answer_is_told_of_in_time(monkeypatch: py
             await ends.views.hold(RUN, 0.05)
         await ends.asked(lambda watch: watch.hold == 0 and watch.limit_s > 0)
         late = (await ends.asked(lambda watch: watch.hold > 0)).hold
-        ends.say(Held(late, "held"))  # too late: it has been told to let go
         again = asyncio.create_task(ends.views.hold(RUN, 5))
-        ends.say(Held((await ends.asked(lambda watch: watch.hold > late)).hold, "held"))
-        assert await again
+        number = (await ends.asked(lambda watch: watch.hold > late)).hold
+        ends.say(Held(late, "held"))  # too late: it has been told to let go
+        ends.say(Held(number, "busy"))
+        assert not await again
         assert ends.broken == []
 
 
@@ -230,7 +235,7 @@ async def test_the_next_picture_is_asked_for_when_one_has_come_and_not_too_soon(
 
 async def test_a_worker_sends_the_newest_picture_when_it_may_and_none_too_large() -> None:
     browser, sent = ScriptedBrowser(), list[Message]()
-    with closing(BrowserHost(settings(), lambda: None, browser.start_driver)) as host:
+    with closing(BrowserHost(settings(**PATIENT), lambda: None, browser.start_driver)) as host:
         worker = WorkerViews(RUN, lambda: host, sent.append)
         worker.take(Watch(watch=1, pictures=1, hold=0, limit_s=0.0))
         async with host.lease(RUN, BrowserConfig()) as lease, lease.page():

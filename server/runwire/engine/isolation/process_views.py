@@ -250,7 +250,7 @@ class ProcessViews:
 
     def _grant(self, run: _Viewed) -> bool:
         """Ask for the next picture, if somebody watches and none is under way; return whether it was asked for."""
-        if run.link is None or not run.shows or run.granted > run.shown or run.timer is not None:
+        if run.link is None or not run.shows or run.granted > run.shown:
             return False
         run.granted += 1
         run.granted_at = self._loop.time()
