@@ -21,7 +21,7 @@ from runwire.protocol.steps.grammar import parse_step
 FILMED_S: Final = 8.0
 TURNS: Final = 3
 CANCELS: Final = 20
-CANCELLED_S: Final = 0.4
+CANCELLED_S: Final = 0.6
 """What ``browser-test`` gives the encoder of a cancelled run."""
 
 

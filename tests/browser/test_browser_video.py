@@ -107,7 +107,9 @@ async def test_a_video_follows_the_run_in_real_time_and_nothing_is_left_however_
 
 
 @pytest.mark.parametrize("isolation", ["thread", "process"])
-async def test_a_video_is_an_artifact_that_its_owner_alone_can_play(make_server: MakeServer, isolation: str) -> None:
+async def test_a_video_is_an_artifact_that_its_owner_alone_can_play_also_of_a_cancelled_run(
+    make_server: MakeServer, isolation: str
+) -> None:
     server = make_server(isolation=isolation, browser_executable=EXECUTABLE)
     async with server.http(server.token_for("ann")) as ann, server.http(server.token_for("bob")) as bob:
         run_id = await start(ann, "browser-test", TITLE)
@@ -122,6 +124,15 @@ async def test_a_video_is_an_artifact_that_its_owner_alone_can_play(make_server:
         part = await ann.get(video["url"], headers={"Range": "bytes=4-7"})
         assert (part.status_code, part.content) == (206, played.content[4:8])
         problem_of(await bob.get(video["url"]), 404, "not_found")
+
+        run_id = await start(ann, "browser-test", {**ENDLESS, "url": "/samples/shop/index.html"})
+        await eventually_async(lambda: bool(family(os.getpid(), "encoder")), "the run is filmed", 20.0)
+        await asyncio.sleep(1.0)  # the time that is filmed
+        await ann.post(f"/v1/runs/{run_id}/cancel")
+        assert (await ended(server, run_id, 10.0))["status"] == "CANCELLED"
+        listed = (await ann.get(f"/v1/runs/{run_id}/artifacts")).json()["data"]
+        (video,) = [one for one in listed if one["kind"] == "video"]
+        assert colours((await ann.get(video["url"])).content)
 
 
 async def test_a_server_without_an_encoder_refuses_a_run_that_asks_for_a_video(make_server: MakeServer) -> None:

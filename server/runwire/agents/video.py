@@ -12,7 +12,7 @@ from runwire.contracts.browser import BrowserLease
 from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable, LimitExceeded, StorageUnavailable, TooLarge
 from runwire.protocol.steps.shape import KeepLogs
 
-HURRIED_S = 0.4
+HURRIED_S = 0.6
 """How long the encoder of a cancelled run gets: its slot is to be free within a second."""
 END_S = 3.0
 """The same for a run that ends by itself."""

@@ -21,10 +21,12 @@ BITS_PER_S = 1_000_000
 """Most bits a second, on average; a page of text stays readable below it."""
 KEY_FRAME_EVERY = 60
 """Pictures; where a player can jump to."""
-CLUSTER_MS = 1_000
+CLUSTER_MS = 500
 """How much of the end a killed encoder takes with it, milliseconds."""
-MARGIN_BYTES = 500_000
-"""What an encoder may still write after it has seen its bound: a cluster that it had begun. At most half of a video."""
+MARGIN_BYTES = 1_500_000
+"""What an encoder may still write after it has seen its bound: a cluster of pure noise in full size. At most half of a
+video.
+"""
 
 
 def find_ffmpeg(setting: str) -> Path | None:
