@@ -18,9 +18,9 @@ from playwright.async_api import Locator
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from runwire.browser.deadline import Deadline
-from runwire.browser.nearest import describe, not_found
+from runwire.browser.nearest import not_found, several
 from runwire.browser.stage import Stage
-from runwire.errors import BrowserError, BrowserTimeout
+from runwire.errors import BrowserTimeout
 from runwire.protocol.steps.target import Target
 
 Purpose = Literal["point", "field"]
@@ -37,6 +37,8 @@ _FIELD_ROLES = ("textbox", "searchbox", "combobox", "spinbutton", "checkbox", "r
 _PARTS = "li, tr, article, section, fieldset, form, dialog, figure, [role=row], [role=listitem], [role=group], div"
 """What ``in "…"`` may mean: the smallest of these that shows the text too."""
 
+_INNERMOST = "all => all.flatMap((e, i) => all.some(other => other !== e && e.contains(other)) ? [] : [i])"
+
 SETTLE_S = 0.2
 """How long a part of a name waits for a whole one to appear, and two elements for one to go; a guess."""
 
@@ -50,19 +52,19 @@ async def find(stage: Stage, target: Target, purpose: Purpose, deadline: Deadlin
     """
     whole = tiers(stage, target, purpose, ("whole",))
     found, count = await _look(whole)  # mostly it is there already: one question instead of four
-    if found is not None and count == 1 and target.nth is None:
-        return found
+    if found is not None and target.nth is None and (only := await _innermost(found, count)) is not None:
+        return only
     partly = tiers(stage, target, purpose, ("start", "part"))
     while True:
-        await _any_visible(stage, target, (*whole, *partly), deadline)
+        await _any_visible(stage, target, (*whole, *partly), deadline, purpose)
         found = await first_shown(whole)
-        if found is None or (target.nth is None and await found.count() > 1):
+        if found is None or (target.nth is None and await _innermost(found, await found.count()) is None):
             await asyncio.sleep(min(SETTLE_S, deadline.left_s))
             found = await first_shown(whole) or await first_shown(partly)
         if found is not None:
             return await _pick(found, target)
         if deadline.passed:  # else the page is changing: it was there a moment ago
-            raise await not_found(stage.page, target, deadline)
+            raise await not_found(stage, target, deadline, field=purpose == "field")
 
 
 async def shown(stage: Stage, target: Target) -> int:
@@ -89,12 +91,14 @@ def text_locator(stage: Stage, text: str) -> Locator:
     return _visible(stage.scope.get_by_text(re.compile(_pattern(text))))
 
 
-async def _any_visible(stage: Stage, target: Target, tiers: tuple[Locator, ...], deadline: Deadline) -> None:
+async def _any_visible(
+    stage: Stage, target: Target, tiers: tuple[Locator, ...], deadline: Deadline, purpose: Purpose = "point"
+) -> None:
     union = _visible(reduce(Locator.or_, tiers))
     try:
         await union.first.wait_for(state="visible", timeout=deadline.left_ms)
     except PlaywrightTimeout as error:
-        raise await not_found(stage.page, target, deadline) from error
+        raise await not_found(stage, target, deadline, field=purpose == "field") from error
 
 
 async def first_shown(tiers: tuple[Locator, ...]) -> Locator | None:
@@ -116,14 +120,18 @@ async def _pick(found: Locator, target: Target) -> Locator:
         if count <= (target.nth if target.nth >= 0 else 0):
             raise BrowserTimeout(f"{target} was looked for, but only {count} such elements are visible")
         return found.nth(target.nth)
-    if count > 1:
-        seen = await describe(found, 5)
-        raise BrowserError(
-            f'{target} fits {count} elements ({seen}); say which: 1st "{target.text}", '
-            f'or "{target.text}" in "a text next to it"',
-            matches=count,
-        )
-    return found
+    only = await _innermost(found, count)
+    if only is None:
+        raise await several(found, count, target)
+    return only
+
+
+async def _innermost(found: Locator, count: int) -> Locator | None:
+    """Return the one element that is meant, if there is one: a heading around a link is the same place as the link."""
+    if count == 1:
+        return found
+    inner: list[int] = await found.evaluate_all(_INNERMOST)
+    return found.nth(inner[0]) if len(inner) == 1 else None
 
 
 def _visible(locator: Locator) -> Locator:

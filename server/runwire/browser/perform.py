@@ -111,13 +111,28 @@ async def _press(stage: Stage, action: do.Press, deadline: Deadline) -> None:
 
 async def _select(stage: Stage, action: do.Select, deadline: Deadline) -> None:
     element = await find(stage, action.target, "field", deadline)
-    options = await element.evaluate("e => [...(e.options ?? [])].map(o => [o.value, o.label.trim()])")
-    names = [label for _, label in options]
-    if not any(action.option in pair for pair in options):
-        raise BrowserError(f'{action.target} has no option "{action.option}"; it has {", ".join(names[:10]) or "none"}')
+    names = await _options(element, action, deadline)
     by_label = action.option in names
     choose: dict[str, Any] = {"label": action.option} if by_label else {"value": action.option}
     await element.select_option(**choose, timeout=deadline.left_ms)
+
+
+async def _options(element: Locator, action: do.Select, deadline: Deadline) -> list[str]:
+    """Wait until the wanted option is there, and return the labels of all."""
+    while True:
+        options = await element.evaluate("e => e.options && [...e.options].map(o => [o.value, o.label.trim()])")
+        if options is None:
+            raise BrowserError(f"{action.target} is no list of options; click it, then click what it opens")
+        names = [str(label) for _, label in options]
+        if any(action.option in pair for pair in options):
+            return names
+        if deadline.passed:
+            has = ", ".join(f'"{name}"' for name in names[:10]) or "none"
+            raise BrowserTimeout(
+                f'{action.target} had no option "{action.option}" within {deadline.seconds:g} s; it has {has}',
+                looked_for=action.option,
+            )
+        await asyncio.sleep(min(POLL_S, max(deadline.left_s, 0.001)))
 
 
 async def _set_checked(stage: Stage, action: do.SetChecked, deadline: Deadline) -> None:
@@ -168,7 +183,7 @@ async def _verify_text(stage: Stage, action: do.VerifyText, deadline: Deadline) 
     except PlaywrightTimeout as error:
         if action.absent:
             raise BrowserTimeout(f'the text "{action.text}" was still visible after {deadline.seconds:g} s') from error
-        raise await text_not_found(stage.page, action.text, deadline) from error
+        raise await text_not_found(stage, action.text, deadline) from error
 
 
 async def _verify_title(stage: Stage, action: do.VerifyTitle, deadline: Deadline) -> None:
@@ -234,6 +249,8 @@ async def _answer_dialog(stage: Stage, action: do.AnswerDialog, deadline: Deadli
 
 async def _verify_dialog(stage: Stage, action: do.VerifyDialog, deadline: Deadline) -> None:
     async def message() -> str:
+        if stage.last_dialog is None and deadline.passed:
+            raise BrowserTimeout(f"no dialog was opened within {deadline.seconds:g} s", looked_for=action.text)
         return stage.last_dialog or ""
 
     await _until("the last dialog", message, action.text, "contains", deadline)
