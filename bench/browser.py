@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from bench import browser_faults, browser_people, browser_runs, browser_video
+from bench import browser_faults, browser_people, browser_runs, browser_start, browser_video
 from bench.browser_figures import Row
 from bench.browser_sides import Site, site
 from runwire.browser.executable import why_unavailable
@@ -34,6 +34,7 @@ def main() -> int:
         "rate": browser_runs.rate,
         "memory": browser_runs.footprint,
         "operations": browser_runs.operations,
+        "start": browser_start.starting,
         "cancel": browser_runs.cancelling,
         "recovery": browser_faults.recovery,
         "death": browser_faults.death,

@@ -78,7 +78,7 @@ class Target(Protocol):
         """Open a socket that waits for a stream that says nothing."""
 
 
-class _Door:
+class Door:
     """One kept-alive HTTP connection to a server."""
 
     def __init__(self, address: Address) -> None:
@@ -105,7 +105,7 @@ class _Door:
 class _Bare:
     """The bare endpoint."""
 
-    def __init__(self, address: Address, door: _Door) -> None:
+    def __init__(self, address: Address, door: Door) -> None:
         self.address = address
         self._door = door
         self._numbers = itertools.count(1)
@@ -145,7 +145,7 @@ class _Bare:
 class _Runwire:
     """Runwire, by its public doors only."""
 
-    def __init__(self, address: Address, door: _Door) -> None:
+    def __init__(self, address: Address, door: Door) -> None:
         self.address = address
         self._door = door
         self._headers = {"Authorization": f"Bearer {address.token}"}
@@ -194,7 +194,7 @@ class _Runwire:
 @contextmanager
 def open_target(address: Address) -> Iterator[Target]:
     """Yield the client's view of the server at ``address``."""
-    door = _Door(address)
+    door = Door(address)
     try:
         yield _Bare(address, door) if address.kind == "bare" else _Runwire(address, door)
     finally:

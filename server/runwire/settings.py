@@ -217,6 +217,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     browser_runs: Annotated[
         int, Meta(ge=0, description="runs with a browser executed at once; 0: as many as there are slots")
     ] = 0
+    browser_shared_by: Annotated[Count, Meta(description="most runs that share a Chromium, and are lost with it")] = 5
     browser_reserve_bytes: Annotated[
         int, Meta(ge=0, description="memory that must be free for a run with a browser to start, bytes")
     ] = 300_000_000

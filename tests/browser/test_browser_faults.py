@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import subprocess
@@ -73,7 +74,12 @@ async def navigated(host: BrowserHost, url: str) -> float:
     ],
 )
 async def test_e3_run_learns_that_its_browser_is_lost_and_the_next_gets_another(
-    make_host: MakeHost, site: str, victim: str, sent: signal.Signals, limit_s: float
+    make_host: MakeHost,
+    site: str,
+    caplog: pytest.LogCaptureFixture,
+    victim: str,
+    sent: signal.Signals,
+    limit_s: float,
 ) -> None:
     host = make_host(**FAST)
     in_step = asyncio.Event()
@@ -99,6 +105,8 @@ async def test_e3_run_learns_that_its_browser_is_lost_and_the_next_gets_another(
     assert host.statistics().lost_runs >= 1
     await asyncio.to_thread(host.close)
     assert eventually(lambda: not profile.exists(), 3.0), "a profile folder was left behind"
+    gc.collect()
+    assert "never retrieved" not in caplog.text
 
 
 async def test_browser_lost_in_mid_test_is_browser_lost_with_the_steps_done(make_host: MakeHost, site: str) -> None:

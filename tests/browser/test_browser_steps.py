@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from playwright.async_api import Error as PlaywrightError
 
+from runwire.browser.camera import Camera
 from runwire.browser.chromium import translated
 from runwire.browser.host import BrowserHost
 from runwire.browser.page import ChromiumPage
@@ -161,6 +163,26 @@ async def test_name_that_begins_with_the_text_comes_before_one_that_contains_it(
         await page.perform(parse_step(2, 'Verify URL contains "cart.html"').action, timeout_s=3)
 
 
+async def test_a_picture_has_the_pixels_of_the_device(host: BrowserHost, site: str) -> None:
+    handy = BrowserConfig(width=400, height=600, scale=2, mobile=True)
+    async with host.lease("run", handy) as lease, lease.page() as page:
+        await page.goto(f"{site}/hidden.html", timeout_s=5)
+        picture = await page.screenshot()
+        assert (int.from_bytes(picture[16:20]), int.from_bytes(picture[20:24])) == (800, 1200)
+
+
+async def test_a_font_that_does_not_come_holds_a_picture_up_for_a_while_only(
+    host: BrowserHost, site: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runwire.browser.camera.FONTS_S", 0.3)
+    async with host.lease("run", BrowserConfig()) as lease, lease.page() as page:
+        with pytest.raises(BrowserTimeout):  # its load event waits for the font too
+            await page.goto(f"{site}/fonts.html", timeout_s=0.5)
+        began = time.monotonic()
+        assert (await page.screenshot()).startswith(b"\x89PNG")
+        assert 0.3 <= time.monotonic() - began < 3.0
+
+
 class NavigatingPage:
     """As much of a Playwright page as a screenshot needs: refuses the first, as while a navigation commits."""
 
@@ -180,7 +202,7 @@ class NavigatingPage:
 
 async def test_picture_refused_while_a_navigation_commits_is_taken_again() -> None:
     page: Any = NavigatingPage()
-    assert await ChromiumPage(page, translated).screenshot(2.0) == b"picture"
+    assert await ChromiumPage(page, translated, Camera(exact=False)).screenshot(2.0) == b"picture"
 
 
 async def test_missing_server_is_told_not_shown(host: BrowserHost, site: str) -> None:

@@ -21,6 +21,7 @@ def settings(**changes: Any) -> BrowserHostSettings:
     """Return settings whose bounds are short and whose watch does not run by itself."""
     chosen: dict[str, Any] = {
         "probe_period_s": 3600.0,
+        "refill_after_s": 0.0,
         "probe_timeout_s": 0.01,
         "start_timeout_s": 0.02,
         "launch_timeout_s": 0.02,

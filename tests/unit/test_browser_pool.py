@@ -6,11 +6,14 @@ import asyncio
 
 import pytest
 
+from runwire.browser.pool import QUEUE_S
 from runwire.browser.seat import Seat
 from runwire.browser.secrets import HttpSecret
+from runwire.browser.settings import CloseBounds
 from runwire.contracts.browser import BrowserConfig
 from runwire.errors import BrowserUnavailable
 from runwire.testing.browser import ScriptedBrowser
+from tests.support.clock import ManualClock
 from tests.support.pools import PLAIN, pool_on, turns
 
 
@@ -58,6 +61,44 @@ async def test_slots_bound_the_runs_and_a_waiter_is_served_first_come() -> None:
         await pool.release(await first, fault=False)
         await pool.release(await second, fault=False)
         assert order == ["first", "second"]
+
+
+async def test_a_context_that_does_not_close_holds_no_slot() -> None:
+    browser = ScriptedBrowser()
+    patient = CloseBounds(page_s=30.0, context_s=30.0)
+    async with pool_on(browser, slots=1, parked_pages=0, close=patient) as pool:
+        ended = await pool.acquire(PLAIN)
+        browser.hanging.add("context.close")
+        closing = asyncio.create_task(pool.release(ended, fault=False))
+        await turns()
+        following = await pool.acquire(PLAIN)
+        assert (closing.done(), pool.statistics().leased) == (False, 1)
+        browser.resume("context.close")
+        await closing
+        await pool.release(following, fault=False)
+        assert browser.open["context"] == 0
+
+
+async def test_no_page_is_parked_beside_full_slots_unless_runs_queue_for_them() -> None:
+    browser, clock = ScriptedBrowser(), ManualClock()
+    async with pool_on(browser, clock.monotonic, slots=2) as pool:
+        first = await pool.acquire(PLAIN)
+        await turns()
+        await pool.acquire(PLAIN)
+        await turns()
+        assert pool.statistics().parked == 0
+        await pool.release(first, fault=False)
+        await turns()
+        assert pool.statistics().parked == 1
+        following = await pool.acquire(PLAIN)  # at once: there is a queue
+        await turns()
+        assert (pool.statistics().parked, pool.statistics().warm) == (1, 2)
+        clock.pass_s(QUEUE_S)
+        await pool.release(following, fault=False)
+        clock.pass_s(QUEUE_S)
+        await pool.acquire(PLAIN)
+        await turns()
+        assert pool.statistics().parked == 0
 
 
 async def test_full_pool_says_so_within_a_bound() -> None:

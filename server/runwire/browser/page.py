@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from playwright.async_api import Page
 
+from runwire.browser.camera import REFUSED, Camera
 from runwire.browser.cast import Cast, photograph, use
 from runwire.browser.deadline import Deadline
 from runwire.browser.downloads import Downloads
@@ -24,10 +25,9 @@ from runwire.errors import BrowserError
 from runwire.protocol.steps.actions import Action
 from runwire.protocol.view import Input
 
-RETRY_S = 0.05
+RETRY_S = 0.02
 """Pause before a refused screenshot is tried again; a guess, about the time of one paint."""
 _DOWNLOAD = "Download is starting"
-_COMMITTING = "Unable to capture screenshot"
 MAX_TEXT = 100_000
 """Most characters of a page's text that leave the browser."""
 
@@ -39,6 +39,7 @@ class ChromiumPage:
         self,
         page: Page,
         translated: Callable[[], AbstractContextManager[None]],
+        camera: Camera,
         secrets: TypedSecrets | None = None,
         *,
         downloads: Callable[[], Downloads | None] = lambda: None,
@@ -46,6 +47,7 @@ class ChromiumPage:
         self._stage = Stage.of(page, secrets or TypedSecrets({}), downloads)
         self._hidden = self._stage.secrets.hidden
         self._translated = translated
+        self._camera = camera
         self._cast: Cast | None = None
 
     async def goto(self, url: str, timeout_s: float) -> int:
@@ -59,6 +61,7 @@ class ChromiumPage:
             raise
 
     async def _goto(self, url: str, timeout_s: float) -> int:
+        self._camera.ready(self._stage.page)
         with self._translated():
             response = await self._stage.page.goto(url, timeout=timeout_s * 1000)
             if response is not None and PROXY_HEADER in response.headers:
@@ -95,10 +98,10 @@ class ChromiumPage:
         while True:
             try:
                 with self._translated():
-                    return await self._stage.page.screenshot(timeout=deadline.left_ms)
+                    return await self._camera.png(self._stage.page, deadline)
             except BrowserError as error:
                 # Chromium refuses while a navigation commits, which is just when a click has been made.
-                if _COMMITTING not in error.message or deadline.passed:
+                if REFUSED not in error.message or deadline.passed:
                     raise
             await asyncio.sleep(RETRY_S)
 

@@ -7,6 +7,7 @@ cache. Pages are parked per configuration (its options are fixed when a context 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -36,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 SETTLE_S = 0.2
 """How long the tasks of a closing pool get to end by themselves; the loop's own end cancels the rest."""
+QUEUE_S = 1.0
+"""How soon after a run has left its slot another one takes it if runs are queued; a guess, it takes milliseconds."""
 OPEN_TRIES = 2
 """How often a context is tried: a browser that died unnoticed since its last probe costs one."""
 
@@ -68,6 +71,7 @@ class ContextPool:
         self._parked: dict[BrowserConfig, deque[Seat]] = {}
         self._parking: Counter[BrowserConfig] = Counter()
         self._leased: set[Seat] = set()
+        self._released_at = -math.inf
         self._waiting = 0
         self._leases = 0
         self._warm = 0
@@ -95,29 +99,33 @@ class ContextPool:
         self._leased.add(seat)
         seat.shell.seats.add(seat)
         self._leases += 1
-        self._refill(_parking_key(config))
+        # A little later: the run shall have its page first, and making pages keeps this thread busy.
+        asyncio.get_running_loop().call_later(self._settings.refill_after_s, self._refill, seat.config)
         return seat
 
     async def release(self, seat: Seat, *, fault: bool) -> None:
-        """Close the context within its bound and free its slot. ``fault``: the run lost its browser. Idempotent."""
+        """Free the slot, then close the context within its bound. ``fault``: the run lost its browser. Idempotent."""
         if seat not in self._leased:
             return
         self._leased.discard(seat)
         if seat.screen is not None:
             seat.cut_film()  # a viewer would keep the screen
             self.screens.leave(seat.screen)
+        self._released_at = self._now()
+        self._slots.release()  # first: a context that does not close keeps no other run waiting
         try:
             if not await seat.close(self._counts, self._settings.close):
                 seat.shell.see(Sign.HUNG)
         finally:
             seat.shell.seats.discard(seat)
-            self._slots.release()
         seat.shell.run_ended(fault=fault)
         if fault:
             self._lost_runs += 1
             self._tasks.spawn(self.watch_once(), "look after a loss")  # others need not learn it one by one
         if self._settings.isolation == "browser" or (seat.shell.health is Health.DRAINING and not seat.shell.seats):
             await self._give_up(seat.shell)
+        elif seat.shell.health is Health.HEALTHY:
+            self._refill(seat.config)
 
     def show(self, seat: Seat, run_id: str) -> None:
         """Make what the seat's pages show visible as the run's."""
@@ -299,8 +307,9 @@ class ContextPool:
         """Park pages for the next runs of this configuration, in parallel, as far as slots are free to use them."""
         if not self._parks(key):
             return
-        # One even when all slots are taken: the run that follows the first to end shall find it.
-        free = max(1, self._settings.slots - len(self._leased))
+        free = self._settings.slots - len(self._leased)
+        if not free and self._now() - self._released_at < QUEUE_S:
+            free = 1  # a slot that is taken again at once has a queue behind it: its next run shall find a page too
         have = len(self._parked.get(key, ())) + self._parking[key]
         for _ in range(min(self._settings.parked_pages, free) - have):
             self._parking[key] += 1

@@ -37,7 +37,8 @@ class BrowserHostSettings:
     ``allow_hosts``: hosts and networks that may be visited although private. ``isolation`` ``browser``: each run gets a
     Chromium of its own. ``reserve_bytes`` and ``reserve_descriptors`` must be free for one more run to start: about
     three times what a run on a small page takes. ``parked_pages`` wait for each configuration, ``parked_in_all`` for
-    all of them together: users may have many configurations. ``secrets`` are what ``http_auth`` may name.
+    all of them together: users may have many configurations; one that was taken is replaced after ``refill_after_s``.
+    ``secrets`` are what ``http_auth`` may name.
     """
 
     executable: str = ""
@@ -50,6 +51,7 @@ class BrowserHostSettings:
     parked_pages: int = 2
     parked_in_all: int = 8
     parked_idle_s: float = 60.0
+    refill_after_s: float = 0.005
     start_timeout_s: float = 15.0
     launch_timeout_s: float = 15.0
     open_timeout_s: float = 5.0

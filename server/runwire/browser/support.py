@@ -76,6 +76,7 @@ class BrowserSupport:
                 wrapper=settings.browser_wrapper,
                 isolation=settings.browser_isolation,
                 slots=min(settings.max_running, settings.browser_runs or settings.max_running),
+                runs_per_browser=settings.browser_shared_by,
                 reserve_bytes=settings.browser_reserve_bytes,
                 reserve_descriptors=settings.browser_reserve_descriptors,
                 allow_hosts=settings.browser_allow,
