@@ -27,12 +27,18 @@ AXE = ROOT / "clients/web/node_modules/axe-core/axe.min.js"
 
 TEST = {"url": "/samples/shop/checkout.html", "steps": ['Verify text "Checkout"', 'Wait for text "never there"']}
 
+SETTLED = """() => Promise.allSettled(
+  document.getAnimations().filter(each => each instanceof CSSTransition).map(each => each.finished)
+)"""
+"""JavaScript that waits for colours on their way: in between they have too little contrast."""
+
 
 def is_accessible(page: Page) -> None:
     """Assert that axe finds nothing and that nothing is wider than the window."""
     size = page.viewport_size
     assert size is not None
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    page.evaluate(SETTLED)
     page.evaluate(AXE.read_text())
     result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     found = [(each["id"], [node["html"][:120] for node in each["nodes"]]) for each in result["violations"]]
