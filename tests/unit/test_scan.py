@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -10,9 +13,10 @@ from runwire.agents.scan import ScanAgent
 from runwire.agents.scan.findings import Item, judged
 from runwire.agents.scan.request import Judge, Span, parse_scan
 from runwire.contracts.agent import AgentFailure
-from runwire.errors import InvalidInput
+from runwire.contracts.browser import Extraction, PageHandle
+from runwire.errors import BrowserError, BrowserLost, BrowserTimeout, InvalidInput
 from runwire.testing.context import RecordingContext
-from runwire.testing.pool import ScriptedPool
+from runwire.testing.pool import ScriptedHandle, ScriptedPool
 
 GOOD: dict[str, Any] = {"url": "/a", "item": "li", "fields": {"name": "b", "price": "i"}}
 
@@ -28,6 +32,7 @@ GOOD: dict[str, Any] = {"url": "/a", "item": "li", "fields": {"name": "b", "pric
         ({"judge": {"required": ["nme"]}}, "'nme', which is no field; there are: name, price"),
         ({"judge": {"regex": "(a+)+"}}, "regex"),
         ({"parallel": 6}, "parallel"),
+        ({"max_pages": 0}, "max_pages"),
         ({"limit": 501}, "limit"),
         ({"script": "x"}, "script"),
     ],
@@ -96,3 +101,95 @@ async def test_a_listing_without_items_is_judged() -> None:
     result = await ScanAgent().run(ctx, GOOD)
     assert result.verdict == "failed"
     assert ctx.text_lines[-2:] == ["FAILED min_items: 0 items, at least 1 wanted", "PASSED max_failed: no pages failed"]
+
+
+@dataclass(eq=False)
+class Site(ScriptedPool):
+    """Pages by their address: items, and the field ``_link`` of the page as a whole; what raises is an exception."""
+
+    rows: Mapping[str, list[dict[str, str]] | Exception] = field(default_factory=dict)
+    following: Mapping[str, str] = field(default_factory=dict)
+
+    def handle(self) -> PageHandle:
+        return _Page(self.answers, site=self)
+
+
+@dataclass(eq=False)
+class _Page(ScriptedHandle):
+    site: Site = field(default_factory=Site)
+
+    async def extract(self, what: Extraction, *, timeout_s: float) -> list[dict[str, str]]:
+        here = urlsplit(await self.url()).path
+        if not what.item:
+            return [{"_link": self.site.following[here]}] if here in self.site.following else [{}]
+        rows = self.site.rows[here]
+        if isinstance(rows, Exception):
+            raise rows
+        return [dict(row) for row in rows[: what.limit]]
+
+
+PAGED = {**GOOD, "next": "a@href"}
+TWO: dict[str, Any] = {"/a": [{"name": "1"}, {"name": "2"}], "/b": [{"name": "3"}]}
+
+
+def names(result: dict[str, Any]) -> list[str]:
+    return [item["fields"]["name"] for item in result["items"]]
+
+
+def kept(ctx: RecordingContext) -> list[str]:
+    return [event["value"]["name"] for event in ctx.events if event.get("name") == "runwire.artifact"]
+
+
+async def test_a_listing_of_several_pages_is_read_up_to_its_limits() -> None:
+    around = {"/a": "/b", "/b": "/a"}
+    ctx = RecordingContext(Site(rows=TWO, following=around))
+    result = await ScanAgent().run(ctx, PAGED)
+    assert (names(result.result), result.verdict) == (["1", "2", "3"], "passed")
+    assert [label for _, _, label in ctx.steps_done if label.startswith("Listing")] == [
+        "Listing, page 1: 0 items so far",
+        "Listing, page 2: 2 items so far",
+    ]
+    assert "No item has a 'price': its selector 'i' fits nothing" in ctx.text_lines
+    assert kept(ctx) == ["items.json"]
+    assert names(
+        (await ScanAgent().run(RecordingContext(Site(rows=TWO, following=around)), {**PAGED, "limit": 1})).result
+    ) == ["1"]
+    ctx = RecordingContext(Site(rows=TWO, following=around))
+    assert names((await ScanAgent().run(ctx, {**PAGED, "max_pages": 1})).result) == ["1", "2"]
+    assert "The listing goes on behind its 1 pages (max_pages)" in ctx.text_lines
+
+
+async def test_a_page_that_fails_leaves_a_picture_and_logs_and_what_was_found_before() -> None:
+    site = Site(rows={**TWO, "/b": BrowserTimeout('no "li" was found')}, following={"/a": "/b"}, trace=b"PK")
+    ctx = RecordingContext(site)
+    result = await ScanAgent().run(ctx, PAGED)
+    assert (names(result.result), result.verdict) == (["1", "2"], "failed")
+    finding = result.result["findings"][0]
+    assert (finding["rule"], finding["detail"]) == ("listing", 'page 2: no "li" was found')
+    assert kept(ctx) == ["listing-002.png", "console.jsonl", "network.jsonl", "items.json"]
+    assert b"PK" in ctx.artifacts.saved.values()
+
+
+async def test_the_picture_of_an_items_page_is_told_with_the_item() -> None:
+    rows: dict[str, Any] = {"/a": [{"name": "1", "_link": "/b"}], "/b": BrowserError("a selector is no CSS selector")}
+
+    class Details(_Page):
+        async def extract(self, what: Extraction, *, timeout_s: float) -> list[dict[str, str]]:
+            return await super().extract(what if what.item else Extraction("*", what.fields), timeout_s=timeout_s)
+
+    site = Site(rows=rows)
+    site.handle = lambda: Details({}, site=site)  # type: ignore[method-assign]
+    ctx = RecordingContext(site)
+    result = await ScanAgent().run(ctx, {**GOOD, "follow": "a@href", "detail": {"text": "p["}, "keep_logs": "never"})
+    (item,) = result.result["items"]
+    assert (item["error"], kept(ctx)) == ("a selector is no CSS selector", ["item-001.png", "items.json"])
+    assert item["artifact_id"] in ctx.artifacts.saved
+
+
+async def test_a_scan_that_loses_its_browser_keeps_what_was_found() -> None:
+    site = Site(rows={**TWO, "/b": BrowserLost("it has died")}, following={"/a": "/b"})
+    ctx = RecordingContext(site)
+    with pytest.raises(AgentFailure) as failed:
+        await ScanAgent().run(ctx, PAGED)
+    assert (failed.value.code, failed.value.result["total"]) == ("browser_lost", 2)
+    assert kept(ctx) == ["console.jsonl", "network.jsonl", "items.json"]

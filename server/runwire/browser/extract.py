@@ -51,7 +51,8 @@ async def extract(page: Page, what: Extraction, deadline: Deadline) -> list[dict
         ) from error
     except PlaywrightError as error:
         if "selector" in error.message:
-            raise BrowserError(f"a selector is no CSS selector: {error.message.splitlines()[0][:300]}") from error
+            said = error.message.splitlines()[0][:300]
+            raise BrowserError(f"a selector is no CSS selector, on {page.url[:200]}: {said}") from error
         raise
     return [_item([name for name, *_ in fields], row) for row in list(rows)[: what.limit]]
 

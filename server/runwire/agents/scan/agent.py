@@ -42,25 +42,35 @@ class ScanAgent:
         request = parse_scan(input)
         if request.by_model is not None:
             require_model(ctx, "by_model has a model read the pages")
-        session: ScanSession | None = None
         limit = asyncio.timeout(request.timeout_s)
         try:
             pool = ctx.browser
             session = ScanSession(ctx, request, pool.sample_origin)
+        except BrowserError as error:
+            raise AgentFailure(error.message, code="startup_failed") from error
+        try:
             async with limit, pool.lease(ctx.run_id, BrowserConfig(), limit=limit) as lease:
-                await session.run(lease)
+                await session.run(lease, limit)
         except TimeoutError:
-            if not limit.expired() or session is None:
+            if not limit.expired():
                 raise
-        except BrowserLost as error:
-            result = None if session is None else session.result()
-            raise AgentFailure(error.message, code="browser_lost", retryable=True, result=result) from error
-        except (ModelError, LimitExceeded) as error:
-            found, limit_name = None if session is None else session.result(), error.details.get("limit")
-            raise AgentFailure(
-                error.message, code=error.code, retryable=error.retryable, result=found, limit=limit_name
-            ) from error
+        except (BrowserLost, ModelError, LimitExceeded) as error:
+            raise await _failure(session, error) from error
         except BrowserError as error:  # a page's own errors are its results; this one is the browser's
             raise AgentFailure(error.message, code="startup_failed") from error
         await session.finish(late=limit.expired())
         return AgentResult(result=session.result(), verdict=session.verdict)
+
+
+async def _failure(session: ScanSession, error: BrowserLost | ModelError | LimitExceeded) -> AgentFailure:
+    """Return how a scan that cannot go on ends, with all that it has found."""
+    if not isinstance(error, LimitExceeded):  # which may be that of artifacts
+        await session.keep_items()
+    lost = isinstance(error, BrowserLost)
+    return AgentFailure(
+        error.message,
+        code="browser_lost" if lost else error.code,
+        retryable=lost or error.retryable,
+        result=session.result(),
+        limit=error.details.get("limit"),
+    )

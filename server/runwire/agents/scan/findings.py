@@ -18,18 +18,28 @@ _NUMBER = re.compile(r"-?\d[\d,_\u00a0 ]*(?:\.\d+)?")
 
 @dataclass(slots=True)
 class Item:
-    """One item: ``index`` from 1 in the listing's order; ``error`` says why its own page could not be read."""
+    """One item: ``index`` from 1 in the listing's order; ``error`` says why its own page could not be read, of which
+    ``artifact_id`` is a picture.
+    """
 
     index: int
     fields: dict[str, Any] = field(default_factory=dict)
     url: str | None = None
     error: str | None = None
+    artifact_id: str | None = None
     done: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the item as events and results hold it."""
         status = "FAILED" if self.error else "FOUND"
-        return {"index": self.index, "status": status, "url": self.url, "fields": self.fields, "error": self.error}
+        return {
+            "index": self.index,
+            "status": status,
+            "url": self.url,
+            "fields": self.fields,
+            "error": self.error,
+            "artifact_id": self.artifact_id,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ from msgspec import Meta
 
 from runwire.errors import InvalidInput
 from runwire.protocol.json_schema import check_schema
+from runwire.protocol.steps.shape import KeepLogs
 
 MAX_ITEMS = 500
+MAX_PAGES = 100
 MAX_PARALLEL = 5
 """Most pages that one scan has open beside its listing: a Chromium page takes some 15 MB."""
 
@@ -69,6 +71,13 @@ class ScanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         Place | None, Meta(description="the link from an item to its own page; without it only the listing is read")
     ] = None
     detail: Annotated[dict[Name, Place], Meta(max_length=20, description="what to read on an item's own page")] = {}
+    next: Annotated[
+        Place | None, Meta(description="the link to the listing's next page; without it the listing is one page")
+    ] = None
+    max_pages: Annotated[int, Meta(ge=1, le=MAX_PAGES, description="most pages of the listing, with next")] = 10
+    keep_logs: Annotated[KeepLogs, Meta(description="whether console and network logs are kept as artifacts")] = (
+        "on_failure"
+    )
     limit: Annotated[int, Meta(ge=1, le=MAX_ITEMS, description="most items")] = 50
     parallel: Annotated[int, Meta(ge=1, le=MAX_PARALLEL, description="pages of items that are open at once")] = 3
     judge: Judge = msgspec.field(default_factory=Judge)
