@@ -1,9 +1,11 @@
-"""Makes browser runs possible: a driver and a Chromium that start. ``python scripts/chromium.py [OUTCOME_FILE]``.
+"""Makes browser runs possible: a driver and a Chromium that start. ``scripts/chromium.py [--whole] [OUTCOME_FILE]``.
 
 What exists comes first, in the server's own order (``runwire.browser.executable``); then Playwright's download; then
 apt-get (root only). A Chromium is believed only after it has answered ``--version``: a download whose shared libraries
 are missing is a file that does not start, and the server would prefer it to a system browser that does. Playwright's
 driver is tried first, for the same reason: a bare Debian lacks one of its libraries.
+
+With ``--whole`` it must be a whole Chromium, which the agent ``stagehand`` needs: the headless shell has no extensions.
 
 Never fails a set-up: with OUTCOME_FILE the reason is written there (empty = found) instead of printed, and the exit
 code is 0. Runs once, in one thread, before any server; every child process has a time limit.
@@ -16,25 +18,53 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from runwire.browser.executable import find_executable
 
-# The second of each pair gives a sandbox where the kernel refuses one to ordinary users (containers, new Ubuntus).
-PACKAGES = (("chromium-headless-shell", "chromium-sandbox"), ("chromium", "chromium-sandbox"))
+SETTING = "RUNWIRE_BROWSER_EXECUTABLE"
 # What the Node inside Playwright's wheel needs and a bare Debian or Ubuntu does not have.
 DRIVER_LIBRARY = "libatomic1"
 PLAYWRIGHT = (sys.executable, "-m", "playwright")
-# The shell is about 110 MB; three minutes allow 5 Mbit/s. A host that does not resolve fails in about two seconds.
+# The shell is about 110 MB, a whole one 170; three minutes allow 5 and 8 Mbit/s. A host that does not resolve fails in
+# about two seconds.
 DOWNLOAD_LIMIT_S = 180.0
 APT_LIMIT_S = 300.0
 ANSWER_LIMIT_S = 20.0
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A kind of Chromium: what goes without it, how Playwright and Debian call it, and Playwright's folder for it."""
+
+    whole: bool
+    work: str
+    download: tuple[str, ...]
+    packages: tuple[tuple[str, ...], ...]
+    folder: str
+    again: str
+
+
+# The second of each pair gives a sandbox where the kernel refuses one to ordinary users (containers, new Ubuntus).
+WHOLE_PACKAGES = ("chromium", "chromium-sandbox")
+SHELL = Wanted(
+    False,
+    "browser runs",
+    ("--only-shell", "chromium"),
+    (("chromium-headless-shell", "chromium-sandbox"), WHOLE_PACKAGES),
+    "chromium_headless_shell-",
+    "make chromium",
+)
+WHOLE = Wanted(True, "the agent stagehand", ("--no-shell", "chromium"), (WHOLE_PACKAGES,), "chromium-", "make test")
+
+
 def main(arguments: list[str]) -> int:
     """Find or get a Chromium; print one line that names it or says what is missing."""
-    fault = driver_fault() or chromium_fault()
-    line = f"browser runs will not work, everything else does: {fault}; then: make chromium" if fault else ""
+    wanted = WHOLE if "--whole" in arguments else SHELL
+    arguments = [argument for argument in arguments if argument != "--whole"]
+    fault = driver_fault() or chromium_fault(wanted)
+    line = f"{wanted.work} will not work, everything else does: {fault}; then: {wanted.again}" if fault else ""
     if arguments:
         Path(arguments[0]).write_text(line and f"runwire setup: {line}\n", encoding="utf-8")
         return 0
@@ -55,56 +85,56 @@ def driver_fault() -> str:
     return f"Playwright's driver does not start; on Debian and Ubuntu: {sudo()}apt-get install -y {DRIVER_LIBRARY}"
 
 
-def chromium_fault() -> str:
+def chromium_fault(wanted: Wanted) -> str:
     """Find or get a Chromium and name it; return what would mend it if none can be had, else an empty text."""
-    if found := find() or get():
-        say(f"Chromium for browser runs: {found}")
+    if found := find(wanted) or get(wanted):
+        say(f"Chromium for {wanted.work}: {found}")
         return ""
     debian = f"{sudo()}apt-get install -y chromium chromium-sandbox"
-    ubuntu = f"{sudo()}{sys.executable} -m playwright install-deps chromium-headless-shell"
+    ubuntu = f"{sudo()}{sys.executable} -m playwright install-deps chromium"
     return f"there is no Chromium that starts; on Debian: {debian}, on Ubuntu: {ubuntu}"
 
 
-def candidate() -> Path | None:
+def candidate(wanted: Wanted) -> Path | None:
     """Return the Chromium that the server would launch, whether it starts or not."""
-    return find_executable(os.environ.get("RUNWIRE_BROWSER_EXECUTABLE", ""))
+    return find_executable(os.environ.get(SETTING, ""), headless=not wanted.whole)
 
 
-def find() -> Path | None:
+def find(wanted: Wanted) -> Path | None:
     """Return the Chromium that the server would launch if it starts: it answers and finds its shared libraries."""
-    path = candidate()
+    path = candidate(wanted)
     return path if path and run(str(path), "--version", limit_s=ANSWER_LIMIT_S) else None
 
 
-def get() -> Path | None:
+def get(wanted: Wanted) -> Path | None:
     """Fetch a Chromium: Playwright's download, then the distribution's package."""
-    if candidate() is None:
-        say("looking for a Chromium to download (Playwright's, about 110 MB)")
-        run(*PLAYWRIGHT, "install", "--only-shell", "chromium", limit_s=DOWNLOAD_LIMIT_S)
-    if may_install() and candidate() and not find():
+    if candidate(wanted) is None:
+        say(f"looking for a Chromium to download for {wanted.work} (Playwright's, above 100 MB)")
+        run(*PLAYWRIGHT, "install", *wanted.download, limit_s=DOWNLOAD_LIMIT_S)
+    if may_install() and candidate(wanted) and not find(wanted):
         say("Chromium is here but does not start; installing the libraries that it needs")
-        run(*PLAYWRIGHT, "install-deps", "chromium-headless-shell", limit_s=APT_LIMIT_S)
-    if found := find():
+        run(*PLAYWRIGHT, "install-deps", "chromium", limit_s=APT_LIMIT_S)
+    if found := find(wanted):
         return found
-    remove_broken_download()
-    return find() or (install_package() if may_install() else None)
+    remove_broken_download(wanted)
+    return find(wanted) or (install_package(wanted) if may_install() else None)
 
 
-def remove_broken_download() -> None:
-    """Remove Playwright's shell if that is what does not start: the server would go on preferring it."""
-    path = candidate()
+def remove_broken_download(wanted: Wanted) -> None:
+    """Remove Playwright's download if that is what does not start: the server would go on preferring it."""
+    path = candidate(wanted)
     for folder in path.parents if path else ():
-        if folder.name.startswith("chromium_headless_shell-"):
+        if folder.name.startswith(wanted.folder):
             say(f"removing {path}, which does not start here")
             shutil.rmtree(folder)
 
 
-def install_package() -> Path | None:
+def install_package(wanted: Wanted) -> Path | None:
     """Install the first of the distribution's packages that gives a Chromium that starts."""
     say("Playwright's Chromium cannot be had here; asking apt-get")
-    for packages in PACKAGES:
+    for packages in wanted.packages:
         apt_install(*packages)
-        if found := find():
+        if found := find(wanted):
             return found
     return None
 

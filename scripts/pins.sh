@@ -18,7 +18,7 @@ compile() {
 }
 
 # Everything first, then the server's part of it at the same versions.
-compile --extra browser --extra video --extra otel --extra dev -o requirements/dev.txt pyproject.toml requirements/build.in requirements/client.in
+compile --extra browser --extra video --extra stagehand --extra otel --extra dev -o requirements/dev.txt pyproject.toml requirements/build.in requirements/client.in
 compile --extra browser -c requirements/dev.txt -o requirements/run.txt pyproject.toml requirements/build.in requirements/client.in
 compile -o requirements/node.txt requirements/node.in
 if grep -nE '^--|://' requirements/*.txt; then

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def test_a_window_is_shown_by_whole_browsers_only(machine: Path, monkeypatch: py
     shell = _install(machine / "chromium-headless-shell")
     assert find_executable("", headless=False) is None
     assert find_executable(str(shell), headless=False) is None
-    assert "has no window" in (why_unavailable(str(shell), headless=False) or "")
+    assert "is a headless shell" in (why_unavailable(str(shell), headless=False) or "")
     system = _install(machine / "chromium")
     assert find_executable("", headless=False) == system
     own = _downloaded(machine, "chromium", "chrome")
@@ -70,6 +71,16 @@ def test_a_window_needs_a_display(machine: Path) -> None:
     _install(machine / "chromium")
     assert "DISPLAY is not set" in (why_unavailable("", headless=False) or "")
     assert why_unavailable("") is None, "without a window none is needed"
+
+
+def test_a_shell_is_no_whole_browser(machine: Path) -> None:
+    shell = _install(machine / "chromium-headless-shell")
+    assert why_unavailable("") is None
+    missing = f"no whole Chromium was found, only that has windows and extensions; run: {sys.executable} -m playwright"
+    assert why_unavailable("", whole=True) == f"{missing} install chromium"
+    assert "is a headless shell; name a whole Chromium" in (why_unavailable(str(shell), whole=True) or "")
+    _install(machine / "chromium")
+    assert why_unavailable("", whole=True) is None, "and it needs no display"
 
 
 def test_where_none_is_one_command_mends_it(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +98,7 @@ def test_where_none_is_one_command_mends_it(machine: Path, monkeypatch: pytest.M
 def test_the_list_of_agents_says_what_is_missing(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["agents"]) == 0
     printed = capsys.readouterr().out.splitlines()
-    browsers = [line for line in printed if "unavailable: no Chromium was found; run: " in line]
+    browsers = [line for line in printed if re.search("unavailable: no (whole )?Chromium was found", line)]
     assert len(browsers) == len(load_registry(Settings()).browser_agents) >= 3
 
 

@@ -48,8 +48,9 @@ class AgentSpec:
     there is one attempt. ``version`` is recorded on each run. ``max_running``: how many of its runs may be executed at
     once; None: as many as the server's. ``returns`` is the shape that every result must have. ``forkable``: can begin
     behind an entry of an earlier run.
-    ``needs_model``: cannot do its work where no model is configured. ``listens``: its runs take messages
-    (``ctx.inbox``) from the moment they are stored.
+    ``needs_model``: cannot do its work where no model is configured; ``needs_whole_browser``: nor in a headless shell;
+    ``unavailable`` returns what else keeps it from that here, with what mends it, or None. ``listens``: its runs take
+    messages (``ctx.inbox``) from the moment they are stored.
     """
 
     name: str
@@ -60,7 +61,9 @@ class AgentSpec:
     validate: Callable[[Any], None] | None = None
     recoverable: bool = False
     needs_browser: bool = False
+    needs_whole_browser: bool = False
     needs_model: bool = False
+    unavailable: Callable[[], str | None] | None = None
     timeout_s: float | None = None
     version: str | None = None
     retry: RetryPolicy | None = None
@@ -90,9 +93,10 @@ def spec_of(target: Any, name: str | None = None) -> AgentSpec:
     """Describe an agent: an async function, an async generator function, a plain function, or a class with ``run``.
 
     Attributes that it may carry: ``name``, ``description`` (else the docstring's first line), ``input_schema``,
-    ``result_schema``, ``validate_input``, ``recoverable``, ``forkable``, ``needs_browser``, ``needs_model``,
-    ``timeout_s``, ``version``, ``retry``, ``limits``, ``max_running``, ``release_while_waiting``, ``isolation``,
-    ``listens``. A schema is a dict or a type; without one, a structure in the annotation counts.
+    ``result_schema``, ``validate_input``, ``recoverable``, ``forkable``, ``needs_browser``, ``needs_whole_browser``,
+    ``needs_model``, ``unavailable_reason``, ``timeout_s``, ``version``, ``retry``, ``limits``, ``max_running``,
+    ``release_while_waiting``, ``isolation``, ``listens``. A schema is a dict or a type; without one, a structure in the
+    annotation counts.
 
     Raises:
         ConfigurationError: it is none of these.
@@ -119,7 +123,9 @@ def spec_of(target: Any, name: str | None = None) -> AgentSpec:
         forkable=bool(getattr(target, "forkable", False)),
         recoverable=bool(getattr(target, "recoverable", False)),
         needs_browser=bool(getattr(target, "needs_browser", False)),
+        needs_whole_browser=bool(getattr(target, "needs_whole_browser", False)),
         needs_model=bool(getattr(target, "needs_model", False)),
+        unavailable=getattr(target, "unavailable_reason", None),
         timeout_s=getattr(target, "timeout_s", None),
         version=_version(target),
         retry=_declared(chosen, "retry", getattr(target, "retry", None), RetryPolicy),

@@ -34,8 +34,10 @@ from runwire.browser.driver_process import driver_pid, expect_sudden_end, thrift
 from runwire.browser.journal import Journal
 from runwire.browser.page import ChromiumPage
 from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort, ShellPort
+from runwire.browser.processes import profile_folder
 from runwire.browser.secrets import HttpSecret
 from runwire.browser.typed import TypedSecrets
+from runwire.browser.whole import LEFT_OUT, arguments_of, listening_at
 from runwire.contracts.browser import BrowserConfig, Download, Recording
 from runwire.errors import BrowserError, BrowserLost, BrowserTimeout, BrowserUnavailable
 
@@ -57,6 +59,8 @@ _ARGUMENTS = (
 )
 TRACE_BYTES = 64 * 1024 * 1024
 """Largest trace that is read into memory; what is stored is bounded by ``artifact_bytes`` besides."""
+LISTEN_LOOK_S = 0.02
+"""How often the file is looked for in which Chromium says where it listens; mostly it is there with the launch."""
 DownloadsOf = Callable[[BrowserContext, Callable[[str], str]], Awaitable[Downloads | None]]
 _GONE = ("has been closed", "Connection closed", "Target crashed", "Page crashed", "Browser closed")
 
@@ -104,16 +108,21 @@ class ChromiumDriver:
         if spec.wrapper:
             environment["RUNWIRE_CHROMIUM"] = spec.executable
         # What the driver stores of it (a trace while it grows): its own folder for that stays when it is killed.
-        stored = DownloadFolders(None)
+        stored = DownloadFolders(None, short=spec.own is not None)
+        folder = stored.make()
+        if spec.own is not None:  # a whole one keeps things in both, and leaves them there when it is killed
+            environment["HOME"] = environment["TMPDIR"] = str(folder)
         try:
             browser = await self._playwright.chromium.launch(
                 executable_path=spec.wrapper or spec.executable,
                 headless=spec.headless,
                 chromium_sandbox=spec.sandbox,
-                args=list(_ARGUMENTS),
+                args=[*_ARGUMENTS, *(() if spec.own is None else arguments_of(spec.own))],
+                ignore_default_args=None if spec.own is None else list(LEFT_OUT),
+                proxy=None if spec.own is None else _way_out(spec.own.proxy),
                 env=environment,
                 timeout=spec.timeout_s * 1000,
-                artifacts_dir=stored.make(),
+                artifacts_dir=folder,
                 # The server's own drain decides when browsers end; a Ctrl-C must not take them from under the runs.
                 handle_sigint=False,
                 handle_sigterm=False,
@@ -125,6 +134,8 @@ class ChromiumDriver:
         with translated():
             session = await browser.new_browser_cdp_session()
             pid = await _browser_pid(session)
+            if spec.own is not None:  # they would go to the server's home folder
+                await session.send("Browser.setDownloadBehavior", {"behavior": "deny"})
         return ChromiumShell(browser, session, pid, spec, stored)
 
     async def probe(self) -> None:
@@ -157,6 +168,16 @@ class ChromiumShell:
         """False is certain, True is not."""
         return self._browser.is_connected()
 
+    async def cdp_url(self) -> str:
+        """Return the WebSocket that it listens at, once it does."""
+        profile = None if self.pid is None else profile_folder(self.pid)
+        if profile is None:
+            raise BrowserLost("the browser has ended, or has no profile of its own")
+        while True:
+            if (found := listening_at(profile)) is not None:
+                return f"ws://127.0.0.1:{found[0]}{found[1]}"
+            await asyncio.sleep(LISTEN_LOOK_S)
+
     async def new_context(self, config: BrowserConfig, proxy: str, secret: HttpSecret | None) -> ContextPort:
         """Make a context that goes out through ``proxy`` alone."""
         options: dict[str, Any] = {
@@ -173,7 +194,7 @@ class ChromiumShell:
                 device_scale_factor=config.scale,
                 is_mobile=config.mobile,
                 has_touch=config.touch,
-                proxy=ProxySettings(server=proxy, bypass="<-loopback>"),
+                proxy=_way_out(proxy),
                 accept_downloads=False,
                 **{name: value for name, value in options.items() if value is not None},
             )
@@ -299,6 +320,11 @@ def _trace_of(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise BrowserError(f"the trace cannot be read: {error.strerror}") from error
+
+
+def _way_out(proxy: str) -> ProxySettings:
+    """Return the proxy for everything, loopback included."""
+    return ProxySettings(server=proxy, bypass="<-loopback>")
 
 
 async def _browser_pid(session: CDPSession) -> int | None:

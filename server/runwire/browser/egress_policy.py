@@ -24,21 +24,29 @@ class EgressPolicy:
     """What one run may reach.
 
     ``origin`` is the sample site's (host, port). ``allowed`` may be visited although private; ``only_hosts``, if any,
-    are the only names that may be visited at all.
+    are the only names that may be visited at all. ``debugging`` is where the run's own browser listens for CDP: it is
+    reached by a tunnel to exactly this address, as WebSockets are, and never as a page. ``errands`` are hosts that the
+    browser asks on its own account: nobody is.
     """
 
     origin: tuple[str, int] | None = None
     allowed: Allowed = field(default_factory=lambda: Allowed(SETTING))
     only_hosts: tuple[str, ...] = ()
+    debugging: tuple[str, int] | None = None
+    errands: frozenset[str] = frozenset()
 
     def may_name(self, host: str, port: int) -> str | None:
         """Return why this name may not be visited, or None if its addresses are to be looked at."""
+        if host in self.errands:
+            return f"{host} is asked by the browser itself, not by a page"
         if self.only_hosts and not matches(host, self.only_hosts) and (host, port) != self.origin:
             return f"{host} is not among the hosts of this configuration ({', '.join(self.only_hosts)})"
         return None
 
     def may_connect(self, host: str, port: int, address: Address) -> str | None:
         """Return why ``address``, which ``host`` resolved to, may not be connected to, or None."""
+        if self.debugging is not None and port == self.debugging[1] and (address.is_loopback or address.is_unspecified):
+            return "the browser's own debugging port is no page"
         return None if (host, port) == self.origin else self.allowed.why_not(host, address)
 
 

@@ -36,21 +36,24 @@ def find_executable(setting: str, *, headless: bool = True) -> Path | None:
     return next((found for path in (*own, *system) if (found := executable_file(path))), None)
 
 
-def why_unavailable(setting: str, *, headless: bool = True) -> str | None:
-    """Return why no browser can be started here and the one command that mends it, or None."""
+def why_unavailable(setting: str, *, headless: bool = True, whole: bool = False) -> str | None:
+    """Return why no browser can be started here and the one command that mends it, or None. ``whole``: the headless
+    shell will not do, since it has no extensions.
+    """
     if find_spec("playwright") is None:
         return "Playwright is not installed; run: pip install 'runwire[browser]'"
     if not headless and not os.environ.get("DISPLAY"):
         return "a browser with a window needs a display, and DISPLAY is not set; run it headless, or under: xvfb-run"
-    if find_executable(setting, headless=headless) is not None:
+    shell = headless and not whole
+    if find_executable(setting, headless=shell) is not None:
         return None
     if setting and executable_file(Path(setting)) is not None:
-        return f"the browser_executable {setting!r} has no window; name a whole Chromium in its place"
+        return f"the browser_executable {setting!r} is a headless shell; name a whole Chromium in its place"
     if setting:
         return f"the browser_executable {setting!r} is no executable file; correct the setting"
-    if headless:
+    if shell:
         return f"no Chromium was found; run: {_mend('chromium-headless-shell', '--only-shell chromium')}"
-    return f"no Chromium that can show a window was found; run: {_mend('chromium', 'chromium')}"
+    return f"no whole Chromium was found, only that has windows and extensions; run: {_mend('chromium', 'chromium')}"
 
 
 def _mend(package: str, download: str) -> str:

@@ -38,7 +38,9 @@ WEIGH_EVERY = 10
 
 
 class Fleet:
-    """At most ``settings.browsers`` browsers on one driver."""
+    """At most ``settings.browsers`` browsers that runs share, and ``settings.slots`` that are a run's own, on one
+    driver.
+    """
 
     def __init__(
         self,
@@ -52,7 +54,7 @@ class Fleet:
     ) -> None:
         """``now`` is the monotonic clock, seconds; ``cpu_wait_s`` tells how long processes have waited to run."""
         self._settings = settings
-        self._spec = LaunchSpec(
+        self.spec = LaunchSpec(
             executable=executable,
             headless=settings.headless,
             # Chromium refuses its sandbox as root; a wrapper drops to an unprivileged user, then it may stay on.
@@ -70,7 +72,7 @@ class Fleet:
         self._driver: DriverPort | None = None
         self._launching: asyncio.Task[Shell] | None = None
         self._lock = asyncio.Lock()
-        self._room = asyncio.Semaphore(settings.browsers)
+        self._room = asyncio.Semaphore(settings.slots)
         self._own: set[Shell] = set()
         self._stopping = False
         self._rounds = 0
@@ -91,10 +93,11 @@ class Fleet:
         Raises:
             BrowserUnavailable: none can be launched now; the message says why.
         """
-        healthy = [shell for shell in self.shells if shell.health is Health.HEALTHY]
+        shared = [shell for shell in self.shells if shell not in self._own]
+        healthy = [shell for shell in shared if shell.health is Health.HEALTHY]
         best = min(healthy, key=lambda shell: len(shell.seats), default=None)
         full = best is None or len(best.seats) >= self._settings.runs_per_browser
-        if best is not None and (not full or len(self.shells) >= self._settings.browsers):
+        if best is not None and (not full or len(shared) >= self._settings.browsers):
             return best
         return await self.launch_shared()
 
@@ -104,27 +107,27 @@ class Fleet:
             self._launching = self._tasks.spawn(self.launch(), "launch")
         return await asyncio.shield(self._launching)
 
-    async def launch_own(self, limit_s: float) -> Shell:
-        """Launch a browser for one run, once fewer than ``settings.browsers`` of such are launching, alive or closing:
-        those that cancelled runs have left behind count until they are gone.
+    async def launch_own(self, limit_s: float, whole: LaunchSpec | None = None) -> Shell:
+        """Launch a browser for one run, once fewer than ``settings.slots`` of such are launching, alive or closing:
+        those that cancelled runs have left behind count until they are gone. ``whole``: not one like the others.
 
         Raises BrowserUnavailable; TimeoutError after ``limit_s`` seconds in the queue, or as many of launching.
         """
         async with asyncio.timeout(limit_s):
             await self._room.acquire()
-        return await self._tasks.wanted(self._launch_in_room(), name="launch", limit_s=limit_s, adopt=self.remove)
+        return await self._tasks.wanted(self._launch_in_room(whole), name="launch", limit_s=limit_s, adopt=self.remove)
 
-    async def _launch_in_room(self) -> Shell:
+    async def _launch_in_room(self, whole: LaunchSpec | None) -> Shell:
         try:
-            shell = await self.launch()
+            shell = await self.launch(whole)
         except BaseException:
             self._room.release()
             raise
         self._own.add(shell)
         return shell
 
-    async def launch(self) -> Shell:
-        """Launch one browser. To be run as an owned task: never cancelled.
+    async def launch(self, whole: LaunchSpec | None = None) -> Shell:
+        """Launch one browser, by default one of those that runs share. To be run as an owned task: never cancelled.
 
         Raises:
             BrowserUnavailable: the circuit is open, the driver or the browser does not start.
@@ -136,7 +139,7 @@ class Fleet:
             driver = await self._ready_driver()
             limit_s = self._settings.launch_timeout_s + 1.0
             port = await self._tasks.wanted(
-                driver.launch(self._spec), name="chromium", limit_s=limit_s, adopt=lambda late: late.close()
+                driver.launch(whole or self.spec), name="chromium", limit_s=limit_s, adopt=lambda late: late.close()
             )
         except TimeoutError as error:
             self._failed("silent")

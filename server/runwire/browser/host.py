@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -22,17 +23,25 @@ from runwire.browser.capacity import room_now, why_full
 from runwire.browser.downloads import sweep_folders
 from runwire.browser.executable import find_executable, why_unavailable
 from runwire.browser.host_thread import HostThread, result_of, settled
-from runwire.browser.page_lease import LeasedContext, LeaseState, StandingClock, finish
+from runwire.browser.page_lease import (
+    OWN_FINISH_LIMIT_S,
+    LeasedBrowser,
+    LeasedContext,
+    LeaseState,
+    StandingClock,
+    finish,
+)
 from runwire.browser.pool import ContextPool
 from runwire.browser.ports import DriverPort, StartDriver
 from runwire.browser.seat import Seat
 from runwire.browser.settings import BrowserHostSettings
 from runwire.browser.statistics import PoolStatistics
-from runwire.contracts.browser import BrowserConfig, BrowserLease
+from runwire.contracts.browser import BrowserConfig, BrowserLease, OwnBrowser
 from runwire.contracts.live_view import NO_PAGE, Show
 from runwire.errors import BrowserLost, BrowserUnavailable, Conflict
 from runwire.protocol.view import Input
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 RECLAIM_S = 2.0
@@ -68,11 +77,11 @@ class BrowserHost:
         """Origin that relative addresses resolve against."""
         return self._sample_origin()
 
-    def unavailable_reason(self) -> str | None:
+    def unavailable_reason(self, *, whole: bool = False) -> str | None:
         """Return why no browser can be had here, with the one command that mends it, or None. Looks at files only."""
         if self._start_driver is not None:
             return None
-        return why_unavailable(self._settings.executable, headless=self._settings.headless)
+        return why_unavailable(self._settings.executable, headless=self._settings.headless, whole=whole)
 
     def full_reason(self) -> str | None:
         """Return why one more browser run should stay queued for now, or None. Takes well under a millisecond."""
@@ -85,7 +94,13 @@ class BrowserHost:
         """Give ``run_id`` a fresh context; see the contract."""
         thread, pool = self._started()
         limit_s = self._settings.slot_timeout_s + 2 * (self._settings.start_timeout_s + self._settings.launch_timeout_s)
-        seat = await _Claim(thread, pool, run_id, config).seat(limit_s)
+
+        async def acquire() -> Seat:
+            seat = await pool.acquire(config)
+            pool.show(seat, run_id)
+            return seat
+
+        seat = await _Claim(thread, acquire, lambda late: pool.release(late, fault=False)).taken(limit_s)
         lease = LeasedContext(thread, pool, seat)
         clock = None if limit is None else StandingClock(limit)
         if clock is not None:
@@ -104,6 +119,27 @@ class BrowserHost:
             lease.ownership.advance(LeaseState.CLOSING)
             await finish(thread, lambda: pool.release(seat, fault=fault))
             lease.ownership.advance(LeaseState.CLOSED)
+
+    @asynccontextmanager
+    async def own(
+        self, run_id: str, config: BrowserConfig, *, extensions: tuple[str, ...] = ()
+    ) -> AsyncIterator[OwnBrowser]:
+        """Give ``run_id`` a whole Chromium of its own; see the contract."""
+        if self._start_driver is None and (reason := self.unavailable_reason(whole=True)) is not None:
+            raise BrowserUnavailable(reason)
+        thread, pool = self._started()
+        limit_s = self._settings.slot_timeout_s + 2 * (self._settings.start_timeout_s + self._settings.launch_timeout_s)
+        claim = _Claim(thread, partial(pool.acquire_own, run_id, config, extensions), pool.own.release)
+        seat = await claim.taken(limit_s)
+        log.debug("browser.owned", run_id=run_id, browser=seat.shell.number)
+        fault = False
+        try:
+            yield LeasedBrowser(thread, seat)
+        except BrowserLost:
+            fault = True
+            raise
+        finally:
+            await finish(thread, lambda: pool.own.release(seat, fault=fault), OWN_FINISH_LIMIT_S)
 
     def reclaim(self, run_id: str) -> None:
         """Take back, after a grace, what a run that has ended still holds; a run that ends well holds nothing by then.
@@ -213,44 +249,43 @@ class BrowserHost:
         return thread, thread.submit(make).result(5.0)
 
 
-class _Claim:
-    """One caller's wish for a context: withdrawn with the caller, and a context that comes too late goes back."""
+class _Claim(Generic[T]):
+    """One caller's wish for something of the pool's: withdrawn with the caller, and what comes too late goes back."""
 
-    def __init__(self, thread: HostThread, pool: ContextPool, run_id: str, config: BrowserConfig) -> None:
+    def __init__(
+        self, thread: HostThread, acquire: Callable[[], Awaitable[T]], give_back: Callable[[T], Awaitable[None]]
+    ) -> None:
         self._thread = thread
-        self._pool = pool
-        self._run_id = run_id
-        self._config = config
-        self._task: asyncio.Task[Seat] | None = None
+        self._acquire = acquire
+        self._give_back = give_back
+        self._task: asyncio.Task[T] | None = None
 
-    async def seat(self, limit_s: float) -> Seat:
-        """Return the context, on the caller's loop."""
-        taken = self._thread.submit(self._acquire)
+    async def taken(self, limit_s: float) -> T:
+        """Return it, on the caller's loop."""
+        taken = self._thread.submit(self._take)
         try:
             if not await settled(taken, limit_s):
                 raise BrowserUnavailable(f"the browser host gave no page within {limit_s:g} s")
         except BaseException:
             self._thread.post(self._withdraw)
-            taken.add_done_callback(self._give_back)
+            taken.add_done_callback(self._return)
             raise
         return result_of(taken)
 
-    async def _acquire(self) -> Seat:
+    async def _take(self) -> T:
         self._task = asyncio.current_task()
-        seat = await self._pool.acquire(self._config)
-        self._pool.show(seat, self._run_id)
-        return seat
+        return await self._acquire()
 
     def _withdraw(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
-    def _give_back(self, taken: Future[Seat]) -> None:
+    def _return(self, taken: Future[T]) -> None:
         if taken.cancelled() or taken.exception() is not None:
             return
-        seat = taken.result()
-        with contextlib.suppress(BrowserLost):  # the host has ended, and the context with it
-            self._thread.submit(lambda: self._pool.release(seat, fault=False))
+        late = taken.result()
+        with contextlib.suppress(BrowserLost):  # the host has ended, and what it gave with it
+            self._thread.submit(lambda: self._give_back(late))
 
 
 async def _start_playwright() -> DriverPort:

@@ -16,7 +16,9 @@ from typing import Final, TypeVar
 
 import structlog
 
+from runwire.browser.egress import CONNECT_TIMEOUT_S
 from runwire.browser.host_thread import HostThread, settled
+from runwire.browser.own import OwnSeat
 from runwire.browser.pool import ContextPool
 from runwire.browser.seat import ANSWER_GRACE_S, Seat, SeatPage
 from runwire.browser.turnstile import Turnstile
@@ -290,11 +292,32 @@ class LeasedPage:
         return await self._thread.call(lambda: patience.begin(make), limit_s=limit_s, more=patience.more)
 
 
+class LeasedBrowser:
+    """A run's own browser. Made by the host on the owner's loop."""
+
+    def __init__(self, thread: HostThread, seat: OwnSeat) -> None:
+        self._thread = thread
+        self._seat = seat
+        self.ownership = Ownership("this browser")
+
+    @property
+    def cdp_url(self) -> str:
+        """The WebSocket that it listens at."""
+        return self._seat.cdp_url
+
+    async def check(self, url: str) -> None:
+        """Raises BrowserError, with the reason, if a page at ``url`` could not be reached."""
+        self.ownership.check()
+        await self._thread.call(lambda: self._seat.check(url), limit_s=CONNECT_TIMEOUT_S)
+
+
 FINISH_LIMIT_S = 0.5
 """How long a run waits for its context to close, which takes some 30 ms; one that hangs is closed without the run."""
+OWN_FINISH_LIMIT_S = 1.8
+"""The same for a browser of its own, which is gone then; the host's own bounds are below it."""
 
 
-async def finish(thread: HostThread, make: Callable[[], Awaitable[None]]) -> None:
+async def finish(thread: HostThread, make: Callable[[], Awaitable[None]], limit_s: float = FINISH_LIMIT_S) -> None:
     """Have the host close something and wait for it, within a bound.
 
     The closing goes on at the host even if the caller is cancelled meanwhile, or does not wait for its end. Nothing is
@@ -304,4 +327,4 @@ async def finish(thread: HostThread, make: Callable[[], Awaitable[None]]) -> Non
         closing = thread.submit(make)
     except BrowserError:  # the host has ended, and everything with it
         return
-    await settled(closing, FINISH_LIMIT_S)
+    await settled(closing, limit_s)

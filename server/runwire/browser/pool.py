@@ -21,15 +21,15 @@ from runwire.browser.egress_policy import policy_of
 from runwire.browser.film import Films
 from runwire.browser.fleet import Fleet
 from runwire.browser.health import Health, Sign
+from runwire.browser.own import OwnBrowsers, OwnSeat
 from runwire.browser.owned import OwnedTasks
 from runwire.browser.ports import EgressPort, PagePort, StartDriver
-from runwire.browser.processes import descriptors
 from runwire.browser.screen import Screens
 from runwire.browser.seat import Seat, SeatPage
 from runwire.browser.secrets import HttpSecret
 from runwire.browser.settings import BrowserHostSettings
 from runwire.browser.shell import Shell
-from runwire.browser.statistics import PoolStatistics, ShellStatistics
+from runwire.browser.statistics import PoolStatistics
 from runwire.contracts.browser import BrowserConfig
 from runwire.errors import BrowserError, BrowserTimeout, BrowserUnavailable
 
@@ -65,6 +65,7 @@ class ContextPool:
         self._tasks = OwnedTasks()
         self._counts = CloseCounts()
         self.fleet = Fleet(settings, executable, start_driver, self._tasks, self._counts, now)
+        self.own = OwnBrowsers(settings, self.fleet, self._tasks, self._counts, make_proxy, sample_origin)
         self.screens = Screens(self._tasks.spawn)
         self.films = Films(settings.video, self._tasks.spawn)
         self._slots = asyncio.Semaphore(settings.slots)
@@ -127,13 +128,21 @@ class ContextPool:
         elif seat.shell.health is Health.HEALTHY:
             self._refill(seat.config)
 
+    async def acquire_own(self, run_id: str, config: BrowserConfig, extensions: tuple[str, ...]) -> OwnSeat:
+        """Return a whole browser for one run; ``own.release`` must follow. Raises BrowserUnavailable."""
+        if self._closing:
+            raise BrowserUnavailable("the server is stopping")
+        self._start_watch()
+        return await self.own.acquire(run_id, config, extensions)
+
     def show(self, seat: Seat, run_id: str) -> None:
         """Make what the seat's pages show visible as the run's."""
         seat.screen = self.screens.enter(run_id)
         seat.turnstile = seat.screen.turnstile
 
     def reclaim(self, run_id: str) -> None:
-        """Close the contexts that a run which has ended still holds: its thread hangs, or is gone without a word."""
+        """Close what a run which has ended still holds: its thread hangs, or is gone without a word."""
+        self.own.reclaim(run_id)
         for seat in tuple(self._leased):
             if seat.screen is not None and seat.screen.run_id == run_id:
                 log.warning("browser.reclaimed", run_id=run_id, browser=seat.shell.number)
@@ -166,7 +175,7 @@ class ContextPool:
         self._parked.clear()
         # Shorter than usual: the browsers close next, and what hangs in them goes with them.
         bounds = replace(self._settings.close, context_s=self._settings.close.browser_s)
-        await asyncio.gather(*(seat.close(self._counts, bounds) for seat in seats))
+        await asyncio.gather(self.own.close(), *(seat.close(self._counts, bounds) for seat in seats))
         await self.fleet.stop()
         await self._tasks.settle(SETTLE_S)
 
@@ -174,7 +183,7 @@ class ContextPool:
         """Return a snapshot."""
         fleet = self.fleet
         return PoolStatistics(
-            leased=len(self._leased),
+            leased=len(self._leased) + len(self.own.seats),
             waiting=self._waiting,
             parked=sum(len(seats) for seats in self._parked.values()),
             leases=self._leases,
@@ -189,9 +198,9 @@ class ContextPool:
             close_mean_s=self._counts.mean_s,
             close_longest_s=self._counts.longest_s,
             close_s=tuple(self._counts.times.items()),
-            lost_runs=self._lost_runs,
+            lost_runs=self._lost_runs + self.own.lost_runs,
             tasks=len(asyncio.all_tasks()),
-            browsers=tuple(_shell_statistics(shell, self._now()) for shell in fleet.shells),
+            browsers=tuple(shell.statistics(self._now()) for shell in fleet.shells),
         )
 
     async def _take_slot(self) -> None:
@@ -376,18 +385,3 @@ async def _new_page(seat: Seat) -> PagePort:
 def _parking_key(config: BrowserConfig) -> BrowserConfig:
     """Return what a context's making depends on: where the run may go is the proxy's business, set at the lease."""
     return replace(config, only_hosts=())
-
-
-def _shell_statistics(shell: Shell, now: float) -> ShellStatistics:
-    return ShellStatistics(
-        number=shell.number,
-        slot=shell.slot,
-        pid=shell.port.pid,
-        health=shell.health.value,
-        leased=len(shell.seats),
-        runs=shell.runs,
-        errors=shell.errors,
-        age_s=now - shell.born_at,
-        size_bytes=shell.bytes,
-        descriptors=0 if shell.port.pid is None else descriptors(shell.port.pid),
-    )

@@ -18,9 +18,20 @@ from runwire.protocol.view import Input
 
 
 @dataclass(frozen=True, slots=True)
+class OwnSpec:
+    """What makes a browser a run's own: its only way out, the run's wishes, and the folders of the extensions that it
+    may be given.
+    """
+
+    proxy: str
+    config: BrowserConfig
+    extensions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class LaunchSpec:
-    """What a browser is launched with; no part of it comes from a user. ``secrets`` are what its pages may be given,
-    ``downloads`` what of theirs is kept.
+    """What a browser is launched with; only ``own`` holds wishes of a user. ``secrets`` are what its pages may be
+    given, ``downloads`` what of theirs is kept. ``own`` is None for a browser that runs share.
     """
 
     executable: str
@@ -30,6 +41,7 @@ class LaunchSpec:
     timeout_s: float
     secrets: Mapping[str, HttpSecret] = field(default_factory=dict)
     downloads: DownloadBounds = field(default_factory=DownloadBounds)
+    own: OwnSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +144,9 @@ class ShellPort(Protocol):
     @property
     def connected(self) -> bool:
         """False is certain, True is not."""
+
+    async def cdp_url(self) -> str:
+        """Return the WebSocket that a run's own browser listens at; may hang."""
 
     async def new_context(self, config: BrowserConfig, proxy: str, secret: HttpSecret | None) -> ContextPort:
         """Make a context whose every connection goes through ``proxy`` (``http://127.0.0.1:PORT``); ``secret`` is what

@@ -14,10 +14,12 @@ import structlog
 from runwire.browser.closing import CloseCounts, close_within
 from runwire.browser.health import ERRORS_TO_SUSPECT, Health, Sign, observe
 from runwire.browser.ports import ShellPort
-from runwire.browser.processes import is_alive, kill_group, memory_bytes, profile_folder, remove_profile
+from runwire.browser.processes import descriptors, is_alive, kill_group, memory_bytes, profile_folder, remove_profile
 from runwire.browser.settings import BrowserHostSettings
+from runwire.browser.statistics import ShellStatistics
 
 if TYPE_CHECKING:
+    from runwire.browser.own import OwnSeat
     from runwire.browser.seat import Seat
 
 REMOVE_TRIES = 10
@@ -37,7 +39,7 @@ class Shell:
     port: ShellPort
     slot: int = 0
     health: Health = Health.HEALTHY
-    seats: set[Seat] = field(default_factory=set)
+    seats: set[Seat | OwnSeat] = field(default_factory=set)
     runs: int = 0
     errors: int = 0
     errors_in_a_row: int = 0
@@ -85,6 +87,21 @@ class Shell:
         old = now - self.born_at > settings.max_age_s
         grown = self.first_bytes > 0 and self.bytes > self.first_bytes * (1 + settings.max_growth)
         return old or self.runs >= settings.max_runs or (grown and not self.seats)
+
+    def statistics(self, now: float) -> ShellStatistics:
+        """Return a snapshot at ``now``."""
+        return ShellStatistics(
+            number=self.number,
+            slot=self.slot,
+            pid=self.port.pid,
+            health=self.health.value,
+            leased=len(self.seats),
+            runs=self.runs,
+            errors=self.errors,
+            age_s=now - self.born_at,
+            size_bytes=self.bytes,
+            descriptors=0 if self.port.pid is None else descriptors(self.port.pid),
+        )
 
     def weigh(self) -> None:
         """Measure its memory; may take some ms: call it off the loop."""

@@ -39,6 +39,8 @@ def _unavailable_reason(spec: AgentSpec, settings: Settings) -> str | None:
     from runwire.browser.executable import why_unavailable
     from runwire.llm.support import ModelSupport
 
-    headless = settings.browser_headless
-    no_browser = why_unavailable(settings.browser_executable, headless=headless) if spec.needs_browser else None
-    return no_browser or (ModelSupport(settings).unavailable_reason() if spec.needs_model else None)
+    headless, whole = settings.browser_headless, spec.needs_whole_browser
+    missing = None if spec.unavailable is None else spec.unavailable()
+    executable = settings.browser_executable
+    no_browser = why_unavailable(executable, headless=headless, whole=whole) if spec.needs_browser else None
+    return missing or no_browser or (ModelSupport(settings).unavailable_reason() if spec.needs_model else None)

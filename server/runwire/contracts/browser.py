@@ -30,6 +30,7 @@ __all__ = [
     "ElementFacts",
     "Extraction",
     "ForeignThread",
+    "OwnBrowser",
     "PageHandle",
     "Recording",
     "Snapshot",
@@ -233,6 +234,17 @@ class BrowserLease(Protocol):
         """
 
 
+class OwnBrowser(Protocol):
+    """A whole Chromium that belongs to one run, until the ``async with`` block ends: for agents that speak CDP."""
+
+    @property
+    def cdp_url(self) -> str:
+        """The browser's own WebSocket (``ws://127.0.0.1:…/devtools/browser/…``). Whoever knows it rules the browser."""
+
+    async def check(self, url: str) -> None:
+        """Raises BrowserError, with the reason, if a page at ``url`` could not be reached; only http and https can."""
+
+
 class BrowserPool(Protocol):
     """The server's browsers. Any thread may ask for a lease."""
 
@@ -240,8 +252,10 @@ class BrowserPool(Protocol):
     def sample_origin(self) -> str | None:
         """Origin (``http://127.0.0.1:8700``) that relative addresses resolve against, or None if none is served."""
 
-    def unavailable_reason(self) -> str | None:
-        """Return why no browser can be had here, with the one command that mends it, or None."""
+    def unavailable_reason(self, *, whole: bool = False) -> str | None:
+        """Return why no browser can be had here, with the one command that mends it, or None. ``whole``: one that can
+        be a run's own.
+        """
 
     def full_reason(self) -> str | None:
         """Return why one more browser run should stay queued for now (memory, descriptors), or None. Cheap."""
@@ -253,4 +267,22 @@ class BrowserPool(Protocol):
 
         Entering raises BrowserUnavailable, within a bound, if none can be started. Leaving closes the context within a
         bound (about 1.5 s); what does not close is counted and cleaned up by the host, and never raised.
+        """
+
+    def own(
+        self, run_id: str, config: BrowserConfig, *, extensions: tuple[str, ...] = ()
+    ) -> AbstractAsyncContextManager[OwnBrowser]:
+        """Give ``run_id`` a whole Chromium with a profile of its own, which nobody shares, watches live or takes over.
+
+        Everything that it loads passes the same check as a lease's pages. It listens for CDP on a random port of the
+        loopback; web pages cannot use that port. It dies with the block, with the server and with the driver, and its
+        profile is removed. It keeps no downloads.
+
+        Args:
+            run_id: whose it is.
+            config: of it ``width``, ``height``, ``locale``, ``user_agent``, ``scale`` and ``only_hosts`` count.
+            extensions: folders of unpacked extensions that may be loaded by CDP and may use CDP themselves.
+
+        Entering raises BrowserUnavailable, within a bound, if none can be started. Leaving closes it within a bound
+        (about 1.5 s) and never raises.
         """

@@ -32,10 +32,10 @@ class ScriptedBrowser:
     """The driver and all its browsers; its :meth:`start_driver` is what a pool or a host is given.
 
     ``hanging`` names operations that do not return until :meth:`resume` (``start``, ``launch``, ``context``, ``page``,
-    ``probe``, ``driver.probe``, ``page.close``, ``context.close``, ``browser.close``, ``driver.close``), ``failing``
-    those that raise what it maps them to. Both may be changed at any time. ``calls`` counts what was asked, ``order``
-    lists what was closed, ``answers`` maps an action to what performing it raises; ``configs`` is what contexts were
-    made with.
+    ``listen``, ``probe``, ``driver.probe``, ``page.close``, ``context.close``, ``browser.close``, ``driver.close``),
+    ``failing`` those that raise what it maps them to. Both may be changed at any time. ``calls`` counts what was asked,
+    ``order`` lists what was closed, ``answers`` maps an action to what performing it raises; ``configs`` is what
+    contexts were made with, ``launched`` what browsers were.
     """
 
     hanging: set[str] = field(default_factory=set)
@@ -46,6 +46,7 @@ class ScriptedBrowser:
     parts: list[ScriptedPart] = field(default_factory=list)
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
     configs: list[tuple[BrowserConfig, HttpSecret | None]] = field(default_factory=list)
+    launched: list[LaunchSpec] = field(default_factory=list)
 
     async def start_driver(self) -> DriverPort:
         """Start the scripted driver."""
@@ -116,6 +117,7 @@ class ScriptedDriver(ScriptedPart):
     async def launch(self, spec: LaunchSpec) -> ShellPort:
         """Launch a scripted browser."""
         await self.op("launch")
+        self.browser.launched.append(spec)
         return ScriptedShell(self.browser, "browser", self)
 
     async def probe(self) -> None:
@@ -134,6 +136,11 @@ class ScriptedShell(ScriptedPart):
     def connected(self) -> bool:
         """Whether it is alive."""
         return self.alive
+
+    async def cdp_url(self) -> str:
+        """Return an address that nobody listens at."""
+        await self.op("listen")
+        return "ws://127.0.0.1:9/devtools/browser/scripted"
 
     async def new_context(self, config: BrowserConfig, proxy: str, secret: HttpSecret | None) -> ContextPort:
         """Make a context."""

@@ -17,6 +17,7 @@ from runwire.contracts.browser import (
     Download,
     ElementFacts,
     Extraction,
+    OwnBrowser,
     PageHandle,
     Recording,
     Snapshot,
@@ -47,7 +48,7 @@ class ScriptedPool:
     films: list[str] = field(default_factory=list)
     elements: Mapping[str, ElementFacts] = field(default_factory=dict)
 
-    def unavailable_reason(self) -> str | None:
+    def unavailable_reason(self, *, whole: bool = False) -> str | None:
         """Return what the script says."""
         return self.unavailable
 
@@ -72,6 +73,30 @@ class ScriptedPool:
             yield _ScriptedLease(self)
         finally:
             self.open["lease"] -= 1
+
+    @asynccontextmanager
+    async def own(
+        self, run_id: str, config: BrowserConfig, *, extensions: tuple[str, ...] = ()
+    ) -> AsyncIterator[OwnBrowser]:
+        """Lend a browser that nobody listens in; whatever is not at ``http://`` or ``https://`` is refused."""
+        if self.unavailable is not None:
+            raise BrowserUnavailable(self.unavailable)
+        self.open["own"] += 1
+        self.configs.append(config)
+        try:
+            yield _ScriptedOwn()
+        finally:
+            self.open["own"] -= 1
+
+
+@dataclass(eq=False)
+class _ScriptedOwn:
+    cdp_url: str = "ws://127.0.0.1:9/devtools/browser/scripted"
+
+    async def check(self, url: str) -> None:
+        """Raises BrowserError for anything but http and https."""
+        if not url.startswith(("http://", "https://")):
+            raise BrowserError(f"{url!r} may not be opened: only http and https addresses are")
 
 
 @dataclass(eq=False)

@@ -57,7 +57,11 @@ def dangers(planned: Planned, site: Site, base: str) -> Iterator[str]:
         site: where the task may be without asking.
         base: the page's address, which relative ones resolve against.
     """
-    choice, element = planned.choice, planned.element
+    return dangers_of(planned.choice, planned.element, site, base)
+
+
+def dangers_of(choice: object, element: ElementFacts | None, site: Site, base: str) -> Iterator[str]:
+    """Yield the same of a tool and its element."""
     match choice:
         case Navigate(url=url) if _leads_away(url, site, base):
             yield f"it leaves the site for {origin_of(url)}"

@@ -1,18 +1,31 @@
-"""What a task has come to. Floor 4; values only."""
+"""What a task has come to. Floor 4; values, and the check of a model's last word."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from runwire.agents.browser_task.tools import Finish
 from runwire.agents.browser_test.report import TestReport
+from runwire.errors import InvalidInput
+from runwire.protocol.json_schema import check_value
 from runwire.runs.state import Verdict
 
 MAX_TOLD = 200
 """Most characters of a step's text or error in the result, which is an event of 64 KiB at most."""
 DATA_BYTES = 16_384
 """Most bytes of the data that a task may end with."""
+
+
+def checked(finish: Finish, result_schema: dict[str, Any] | None) -> Finish:
+    """Return the end of a task if its data may be that. Raises InvalidInput that tells the model what may not."""
+    if len(msgspec.json.encode(finish.data)) > DATA_BYTES:
+        raise InvalidInput(f"the data has more than {DATA_BYTES} bytes; leave out what was not asked for")
+    if result_schema is not None and finish.success:
+        check_value(finish.data, result_schema, "the data")
+    return finish
 
 
 @dataclass(frozen=True, slots=True)

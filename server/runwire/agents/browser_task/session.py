@@ -4,40 +4,29 @@ the run's own thread and loop.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 
-import msgspec
-
+from runwire.agents.browser_task.conversation import MAX_OUTCOME, Conversation, People
 from runwire.agents.browser_task.danger import Site, dangers, origin_of
 from runwire.agents.browser_task.prompt import opening, shown
-from runwire.agents.browser_task.report import DATA_BYTES, TaskReport
+from runwire.agents.browser_task.report import TaskReport, checked
 from runwire.agents.browser_task.shape import BrowserTask
 from runwire.agents.browser_task.tools import Finish, Planned, arguments_of, choice_of, chosen, planned, tools
 from runwire.agents.browser_test.report import MAX_ERROR, StepReport, StepStatus
 from runwire.agents.browser_test.session import TestSession
 from runwire.agents.browser_test.traversal import masked
-from runwire.contracts.agent import AgentFailure, Approval, InputExpired, RunContext
+from runwire.contracts.agent import AgentFailure, Approval, RunContext
 from runwire.contracts.browser import PageHandle, Snapshot
-from runwire.contracts.model import Message, ModelAnswer, ModelRequest, ToolCall
-from runwire.errors import BrowserError, BrowserLost, InvalidInput, LimitExceeded, ModelError, ModelNonsense
+from runwire.contracts.model import Message, ModelAnswer, ToolCall
+from runwire.errors import BrowserError, BrowserLost, InvalidInput, LimitExceeded, ModelError
 from runwire.ids import new_id
-from runwire.protocol.json_schema import check_value
 from runwire.protocol.steps.actions import Action, Navigate, Step
 from runwire.protocol.steps.sentence import sentence_of
 from runwire.protocol.steps.testfile import BrowserTest, with_file
 
-NONSENSE_MOST = 3
-"""Answers in a row that cannot be carried out, until the model is given up; a guess."""
-MAX_OUTCOME = 600
-"""Most characters that the model is told of what became of a step."""
-MAX_KEPT = 4_000
-"""Most characters of a call's arguments that stay in the conversation."""
 PICTURE_BYTES = 3 * 1024 * 1024
 """Largest picture that the model is shown."""
-DENIED = Approval(approved=False, comment="this run may not ask anybody")
 
 
 class TaskSession(TestSession):
@@ -47,9 +36,9 @@ class TaskSession(TestSession):
         super().__init__(ctx, test, sample_origin)
         self._task = task
         self._total = task.max_steps
-        self._tools = tools(task.result_schema)
         self._mark = f"<<{new_id()}>>"
-        self._history: list[Message] = []
+        self._talk = Conversation(ctx, opening(task, self._mark), tools(task.result_schema))
+        self._people = People(ctx, task.approvals, task.approval_timeout_s)
         self._site = Site(hosts=tuple(host.lower() for host in test.browser.allow))
         self._safe_url = test.url or ""
         self._finish: Finish | None = None
@@ -88,27 +77,11 @@ class TaskSession(TestSession):
 
     async def _turn(self, page: PageHandle) -> None:
         """Let the model choose once, and do it."""
-        look = await self._look(page)
-        complaint = ""
-        for _ in range(NONSENSE_MOST):
-            messages = (*opening(self._task, self._mark), *self._history, look)
-            answer = await self._ctx.model.complete(ModelRequest(messages, self._tools, must_call=True))
-            try:
-                done = await self._understood(page, answer)
-            except BrowserLost:
-                raise
-            except (InvalidInput, BrowserError) as error:
-                complaint = error.message[:MAX_OUTCOME]
-                self._remember(answer, f"not done: {complaint}")
-                continue
-            if isinstance(done, Finish):
-                self._finish = done
-            else:
-                self._remember(answer, await self._take(page, done, answer.calls[0]))
-            return
-        raise ModelNonsense(
-            f"{NONSENSE_MOST} answers of the model in a row could not be carried out; the last: {complaint}"
-        )
+        done, answer = await self._talk.choose(await self._look(page), lambda answer: self._understood(page, answer))
+        if isinstance(done, Finish):
+            self._finish = done
+        else:
+            self._talk.remember(answer, await self._take(page, done, answer.calls[0]))
 
     # What the model sees and says
 
@@ -145,7 +118,7 @@ class TaskSession(TestSession):
             raise InvalidInput("answer with one call of a tool")
         choice = choice_of(answer.calls[0])
         if isinstance(choice, Finish):
-            return self._checked(choice)
+            return checked(choice, self._task.result_schema)
         return await self._planned(page, choice)
 
     async def _planned(self, page: PageHandle, choice: object) -> Planned:
@@ -153,26 +126,6 @@ class TaskSession(TestSession):
         element = None if reference is None else await page.element(reference)
         plan = planned(choice, element)  # type: ignore[arg-type]  # a Finish has been taken out before
         return replace(plan, action=with_file(len(self._reports) + 1, plan.action, self._task.files))
-
-    def _checked(self, finish: Finish) -> Finish:
-        if len(msgspec.json.encode(finish.data)) > DATA_BYTES:
-            raise InvalidInput(f"the data has more than {DATA_BYTES} bytes; leave out what was not asked for")
-        if self._task.result_schema is not None and finish.success:
-            check_value(finish.data, self._task.result_schema, "the data")
-        return finish
-
-    def _remember(self, answer: ModelAnswer, outcome: str) -> None:
-        """Keep what the model chose and what became of it for its next choice."""
-        if not answer.calls:
-            self._history += [Message("assistant", answer.text[:MAX_OUTCOME] or "…"), Message("user", outcome)]
-            return
-        call = answer.calls[0]
-        arguments = call.arguments if len(call.arguments) <= MAX_KEPT else "{}"
-        kept = ToolCall(f"call-{len(self._history)}", call.name[:60], arguments)
-        self._history += [
-            Message("assistant", answer.text[:MAX_OUTCOME], calls=(kept,)),
-            Message("tool", outcome[:MAX_OUTCOME], call_id=kept.id),
-        ]
 
     # Doing it
 
@@ -224,32 +177,11 @@ class TaskSession(TestSession):
             self._site = self._site.with_origins([url])
             return True
         await self._perform(page, Navigate(self._safe_url))
-        self._history.append(Message("user", "The page had left the site, which was refused; this is the way back."))
+        self._talk.note("The page had left the site, which was refused; this is the way back.")
         return False
 
     async def _ask(self, tool: Mapping[str, object], message: str) -> Approval:
-        if self._task.approvals == "deny":
-            return DENIED
-        try:
-            async with self._standing_still():
-                return await self._ctx.approve(tool, message=message, timeout_s=self._task.approval_timeout_s)
-        except InputExpired as error:
-            raise AgentFailure(error.message, code=error.code, result=self.report.as_json()) from error
-
-    @asynccontextmanager
-    async def _standing_still(self) -> AsyncIterator[None]:
-        """Let the task's own limit stand still: it counts what the task does, not what people take."""
-        limit, loop = self.limit, asyncio.get_running_loop()
-        when = None if limit is None else limit.when()
-        if limit is None or when is None:
-            yield
-            return
-        left_s = when - loop.time()
-        limit.reschedule(None)
-        try:
-            yield
-        finally:
-            limit.reschedule(loop.time() + left_s)
+        return await self._people.decide(tool, message, self.limit, lambda: self.report.as_json())
 
     async def _perform(self, page: PageHandle, action: Action) -> StepReport:
         step, report = await self._begun(action)

@@ -16,8 +16,8 @@ MAX_STEPS = 100
 MAX_TASK = 10_000
 
 
-class BrowserTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A task for a model with a browser."""
+class PageTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every task for a model with a browser says."""
 
     task: Annotated[str, Meta(min_length=1, max_length=MAX_TASK, description="what is to be done or found out")]
     url: Annotated[
@@ -34,10 +34,6 @@ class BrowserTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     approval_timeout_s: Annotated[
         float, Meta(gt=0, le=604_800, description="how long an approval is waited for, seconds")
     ] = 600.0
-    variables: Annotated[
-        dict[str, str | float], Meta(description="values that the model may type as ${name} without seeing them here")
-    ] = {}
-    files: Annotated[dict[str, str], Meta(description="texts of files that may be uploaded, by name")] = {}
     browser: Annotated[dict[str, Any], Meta(description="a browser configuration: viewport, allow, device, …")] = {}
     timeout_s: Annotated[
         float, Meta(gt=0, le=3_600, description="limit of the whole task without waits for people, seconds")
@@ -48,7 +44,16 @@ class BrowserTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     )
 
 
-def input_schema() -> dict[str, Any]:
+class BrowserTask(PageTask, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A task for a model that has the step language's actions."""
+
+    variables: Annotated[
+        dict[str, str | float], Meta(description="values that the model may type as ${name} without seeing them here")
+    ] = {}
+    files: Annotated[dict[str, str], Meta(description="texts of files that may be uploaded, by name")] = {}
+
+
+def input_schema(kind: type[PageTask] = BrowserTask) -> dict[str, Any]:
     """Return the JSON Schema of a task."""
-    schema = msgspec.json.schema(BrowserTask)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema["$defs"]["BrowserTask"]}
+    schema = msgspec.json.schema(kind)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema["$defs"][kind.__name__]}

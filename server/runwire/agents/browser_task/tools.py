@@ -5,6 +5,7 @@ A call is read strictly: an unknown tool or a wrong argument is told to the mode
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -26,108 +27,108 @@ Reference = Annotated[str, Meta(max_length=20, description="reference of the ele
 Text = Annotated[str, Meta(max_length=10_000)]
 
 
-class _Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    pass
+class Arguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a tool takes."""
 
 
-class Navigate(_Arguments, frozen=True):
+class Navigate(Arguments, frozen=True):
     """Open an address."""
 
     url: Annotated[str, Meta(min_length=1, max_length=2_000)]
 
 
-class Click(_Arguments, frozen=True):
+class Click(Arguments, frozen=True):
     """Click an element."""
 
     element: Reference
     double: bool = False
 
 
-class Fill(_Arguments, frozen=True):
+class Fill(Arguments, frozen=True):
     """Replace the content of a field; an empty value clears it."""
 
     element: Reference
     value: Text
 
 
-class Press(_Arguments, frozen=True):
+class Press(Arguments, frozen=True):
     """Press a key such as Enter, Tab or Control+A, on an element or on whatever has the focus."""
 
     key: Annotated[str, Meta(min_length=1, max_length=40)]
     element: Reference | None = None
 
 
-class Select(_Arguments, frozen=True):
+class Select(Arguments, frozen=True):
     """Choose the option with this label in a list."""
 
     element: Reference
     option: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
-class Check(_Arguments, frozen=True):
+class Check(Arguments, frozen=True):
     """Check or uncheck a box."""
 
     element: Reference
     checked: bool = True
 
 
-class Hover(_Arguments, frozen=True):
+class Hover(Arguments, frozen=True):
     """Move the mouse over an element."""
 
     element: Reference
 
 
-class ScrollTo(_Arguments, frozen=True):
+class ScrollTo(Arguments, frozen=True):
     """Bring an element into view."""
 
     element: Reference
 
 
-class Upload(_Arguments, frozen=True):
+class Upload(Arguments, frozen=True):
     """Give one of the task's files to a file field."""
 
     element: Reference
     file: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class Go(_Arguments, frozen=True):
+class Go(Arguments, frozen=True):
     """Move in the page's history, or load it again."""
 
     direction: Literal["back", "forward", "reload"]
 
 
-class Wait(_Arguments, frozen=True):
+class Wait(Arguments, frozen=True):
     """Do nothing for a while, if the page needs time."""
 
     seconds: Annotated[float, Meta(gt=0, le=min(MAX_WAIT_S, 30.0))]
 
 
-class AnswerNextDialog(_Arguments, frozen=True):
+class AnswerNextDialog(Arguments, frozen=True):
     """Decide, before the click that opens it, how the next dialog is answered; undecided ones are dismissed."""
 
     accept: bool
     text: Text = ""
 
 
-class SwitchTab(_Arguments, frozen=True):
+class SwitchTab(Arguments, frozen=True):
     """Go on in the newest tab that was opened, or in the first one."""
 
     newest: bool
 
 
-class VerifyText(_Arguments, frozen=True):
+class VerifyText(Arguments, frozen=True):
     """Make sure that a text is visible on the page: evidence for the result."""
 
     text: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
-class VerifyDownload(_Arguments, frozen=True):
+class VerifyDownload(Arguments, frozen=True):
     """Wait until a file of exactly this name has been downloaded, and make sure of it: evidence for the result."""
 
     file: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
-class Finish(_Arguments, frozen=True):
+class Finish(Arguments, frozen=True):
     """End the task: whether it was achieved, what was found in a sentence or two, and the data that was asked for."""
 
     success: bool
@@ -140,7 +141,7 @@ Choice = (
     | SwitchTab | VerifyText | VerifyDownload | Finish
 )  # fmt: skip
 
-_KINDS: dict[str, type[Any]] = {
+KINDS: dict[str, type[Any]] = {
     "navigate": Navigate,
     "click": Click,
     "fill": Fill,
@@ -160,10 +161,10 @@ _KINDS: dict[str, type[Any]] = {
 }
 
 
-def tools(result_schema: dict[str, Any] | None) -> tuple[Tool, ...]:
+def tools(result_schema: dict[str, Any] | None, kinds: Mapping[str, type[Any]] = KINDS) -> tuple[Tool, ...]:
     """Return the tools, ``finish`` with the schema that its data must fit."""
     made = []
-    for name, kind in _KINDS.items():
+    for name, kind in kinds.items():
         schema = msgspec.json.schema(kind)["$defs"][kind.__name__]
         if kind is Finish and result_schema is not None:
             schema["properties"]["data"] = result_schema
@@ -172,22 +173,21 @@ def tools(result_schema: dict[str, Any] | None) -> tuple[Tool, ...]:
     return tuple(made)
 
 
-def choice_of(call: ToolCall) -> Choice:
-    """Return what a call asks for. Raises InvalidInput that tells the model what is wrong with it."""
-    kind = _KINDS.get(call.name)
-    if kind is None:
-        raise InvalidInput(f"there is no tool {call.name[:60]!r}; there are: {', '.join(_KINDS)}")
+def choice_of(call: ToolCall, kinds: Mapping[str, type[Any]] = KINDS) -> Any:
+    """Return what a call asks for, one of ``kinds``. Raises InvalidInput that tells the model what is wrong with it."""
+    if call.name not in kinds:
+        raise InvalidInput(f"there is no tool {call.name[:60]!r}; there are: {', '.join(kinds)}")
     if len(call.arguments) > MAX_ARGUMENTS:
         raise InvalidInput(f"the arguments have more than {MAX_ARGUMENTS} characters")
-    return chosen(call.name, call.arguments or "{}")
+    return chosen(call.name, call.arguments or "{}", kinds)
 
 
-def chosen(name: str, arguments: str | dict[str, Any]) -> Choice:
+def chosen(name: str, arguments: str | dict[str, Any], kinds: Mapping[str, type[Any]] = KINDS) -> Any:
     """Return the choice with these arguments, JSON text or an object. Raises InvalidInput."""
-    kind = _KINDS[name]
+    kind = kinds[name]
     try:
         if isinstance(arguments, str):
-            choice: Choice = msgspec.json.decode(arguments, type=kind)
+            choice = msgspec.json.decode(arguments, type=kind)
         else:
             choice = msgspec.convert(arguments, kind)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -195,7 +195,7 @@ def chosen(name: str, arguments: str | dict[str, Any]) -> Choice:
     return choice
 
 
-def arguments_of(choice: Choice) -> dict[str, Any]:
+def arguments_of(choice: object) -> dict[str, Any]:
     """Return a choice's arguments, for a person to read and to change."""
     arguments: dict[str, Any] = msgspec.to_builtins(choice)
     return arguments

@@ -61,20 +61,22 @@ class Performer:
         return PageFacts(url, title)
 
     def _start(self) -> str:
-        return self._absolute(expand_text(self._url or "", self.variables))
+        return absolute(expand_text(self._url or "", self.variables), self._origin)
 
     def _resolved(self, action: Action) -> Action:
         if not isinstance(action, Navigate):
             return action
         base = "" if self._url is None else self._start()
-        return Navigate(self._absolute(urljoin(base, action.url)))
+        return Navigate(absolute(urljoin(base, action.url), self._origin))
 
-    def _absolute(self, url: str) -> str:
-        if urlsplit(url).scheme:
-            return url
-        if self._origin is None:
-            raise BrowserError(f"{url!r} is a relative address, and this server has no sample site; write http://…")
-        return urljoin(self._origin + "/", url)
+
+def absolute(url: str, origin: str | None) -> str:
+    """Return an address with its host: a relative one is of the sample sites' ``origin``. BrowserError without any."""
+    if urlsplit(url).scheme:
+        return url
+    if origin is None:
+        raise BrowserError(f"{url!r} is a relative address, and this server has no sample site; write http://…")
+    return urljoin(origin + "/", url)
 
 
 def _limit(action: Action, limit_s: float) -> float:

@@ -15,7 +15,7 @@ from typing import cast
 
 from runwire.browser.health import Sign
 from runwire.browser.statistics import PoolStatistics, added
-from runwire.contracts.browser import BrowserConfig, BrowserLease, BrowserPool
+from runwire.contracts.browser import BrowserConfig, BrowserLease, BrowserPool, OwnBrowser
 from runwire.engine.isolation.messages import ClosePart, CloseTimes, Counted, Message
 from runwire.errors import BrowserLost
 from runwire.telemetry.distribution import QUICK_S, Distribution
@@ -66,9 +66,9 @@ class CountedBrowsers:
         """Origin that relative addresses resolve against."""
         return self._pool.sample_origin
 
-    def unavailable_reason(self) -> str | None:
+    def unavailable_reason(self, *, whole: bool = False) -> str | None:
         """Return why no browser can be had here, or None."""
-        return self._pool.unavailable_reason()
+        return self._pool.unavailable_reason(whole=whole)
 
     def full_reason(self) -> str | None:
         """Return why one more browser run should stay queued for now, or None."""
@@ -83,6 +83,18 @@ class CountedBrowsers:
             async with self._pool.lease(run_id, config, limit=limit) as lease:
                 self._tell()
                 yield lease
+        finally:
+            self._tell()
+
+    @asynccontextmanager
+    async def own(
+        self, run_id: str, config: BrowserConfig, *, extensions: tuple[str, ...] = ()
+    ) -> AsyncIterator[OwnBrowser]:
+        """Give ``run_id`` a whole Chromium; see the contract."""
+        try:
+            async with self._pool.own(run_id, config, extensions=extensions) as own:
+                self._tell()
+                yield own
         finally:
             self._tell()
 

@@ -45,12 +45,13 @@ def agent_view(spec: AgentSpec, services: Services) -> dict[str, Any]:
 
 def _unavailable_reason(spec: AgentSpec, services: Services) -> str | None:
     """Return why the agent cannot be run here, with what mends it, or None."""
-    no_browser = _no_browser(services) if spec.needs_browser else None
-    return no_browser or (services.model.unavailable_reason() if spec.needs_model else None)
+    missing = None if spec.unavailable is None else spec.unavailable()
+    no_browser = _no_browser(services, whole=spec.needs_whole_browser) if spec.needs_browser else None
+    return missing or no_browser or (services.model.unavailable_reason() if spec.needs_model else None)
 
 
-def _no_browser(services: Services) -> str | None:
+def _no_browser(services: Services, *, whole: bool) -> str | None:
     pool = services.browser()
     if pool is None:
         return "browser support is not installed; install it with: pip install 'runwire[browser]'"
-    return pool.unavailable_reason()
+    return pool.unavailable_reason(whole=whole)
