@@ -309,3 +309,17 @@ async def test_a_start_that_cannot_be_opened_is_the_result(host: BrowserHost) ->
 def test_what_is_no_task_is_refused_before_anything_starts(wrong: Any) -> None:
     with pytest.raises(InvalidInput):
         BrowserAgent.validate_input(wrong)
+
+
+async def test_a_task_to_download_something_is_told_when_it_is_there(host: BrowserHost) -> None:
+    result, ctx, requests = await carry_out(
+        host,
+        at("click", 'link "Invoice"'),
+        call("verify_download", file="invoice 1.html"),
+        DONE,
+        url="/downloads.html",
+    )
+    assert result.verdict is Verdict.PASSED
+    assert re.search(r"\nDownloads: 'invoice 1.html' \(kept, \d+ bytes\)\n", requests[-1].messages[-1].text)
+    (download,) = result.result["downloads"]
+    assert len(ctx.artifacts.saved[download["artifact_id"]]) == download["size_bytes"] > 0

@@ -149,14 +149,14 @@ def test_unknown_sentence_names_the_known_forms() -> None:
 
 
 def test_usage_and_table_name_the_same_verbs() -> None:
-    verbs = {word for form in FORMS for pattern in form.patterns for word in pattern.elements[0].first_words}
+    verbs = {word for form in FORMS for pattern in form.patterns for word in pattern.elements[0].phrases}
     used = {usage.split()[0].lower() for usage in USAGE}
     assert used - {"in"} <= verbs
 
 
 def test_the_documentation_lists_every_word_that_a_sentence_may_begin_with() -> None:
     page = PAGE.read_text(encoding="utf-8").lower()
-    verbs = {word for form in FORMS for pattern in form.patterns for word in pattern.elements[0].first_words}
+    verbs = {word for form in FORMS for pattern in form.patterns for word in pattern.elements[0].phrases}
     assert [verb for verb in sorted(verbs) if f"`{verb}" not in page and f"`{verb}" not in page.replace("-", "")] == []
 
 

@@ -160,6 +160,7 @@ SAID: list[tuple[str, str]] = [
     ('Check if "Thank you" is visible', 'Verify element "Thank you" is visible'),
     ('Verify the dialog says "Sure?"', 'Verify dialog "Sure?"'),
     ("Scroll to top", "Scroll to the top"),
+    ("Choose the 'Blue' option from Colour", 'Select "Blue" from "Colour"'),
     ("Press ${key}", 'Press "${key}"'),
     ("Press Control++", "Press ctrl++"),
     ("Click Useful links", 'Click "Useful links"'),
@@ -180,7 +181,9 @@ def test_a_plain_sentence_is_understood(said: str, means: str) -> None:
         ("Press Tab twice", 'step 2: "Tab twice" is no key; write a name such as Enter'),
         ("Press Retrun", 'step 2: "Retrun" is no key'),
         ('Choose "Express"', 'step 2: expected "from" or "in" after the option'),
-        ("Open the menu", 'step 2: "menu" is no address; write https://…, /path, or put quotes around it'),
+        ("Open the menu", 'step 2: "menu" is no address; write https://… or /path, or: Click "menu"'),
+        ('Open "Settings"', 'step 2: "Settings" is no address'),
+        ('Go to the "Settings" page', "step 2: "),
         ('Verify "Cart" contains "mug"', "step 2: say what contains it: Verify value of"),
         ('Verify that "a" is greater than 3', 'step 2: "Verify that" is not known; known are: Verify text TEXT'),
         (

@@ -25,6 +25,7 @@ from runwire.protocol.steps.phrases import (
     new_variable_of,
     quoted_of,
     seconds_of,
+    site_of,
     target_of,
     text_of,
     variable_of,
@@ -38,6 +39,7 @@ _CONVERTERS: Mapping[str, Callable[..., Any]] = {
     "value": text_of,
     "text": name_of,
     "address": address_of,
+    "site": site_of,
     "option": name_of,
     "name": name_of,
     "file": quoted_of,
@@ -92,6 +94,16 @@ def _verified(*endings: str) -> tuple[str, ...]:
     return tuple(f"{verb} {ending}" for ending in endings for verb in ("@verify", "wait until|for"))
 
 
+def _compared(what: str, verify: Callable[..., do.Action]) -> tuple[Form, ...]:
+    """Return what can be said of a text that the page has one of."""
+    return (
+        _form(*_verified(f"{what} @is_not <text>"), build=lambda text: verify(text, "is", negated=True)),
+        _form(*_verified(f"{what} @is <text>"), build=lambda text: verify(text, "is")),
+        _form(*_verified(f"{what} @lacks <text>"), build=lambda text: verify(text, negated=True)),
+        _form(*_verified(f"{what} @contains <text>"), f"@verify {what} <text>", build=verify),
+    )
+
+
 def _chosen(target: Target) -> do.Action:
     """Return what choosing something without naming a list means. Raises InvalidInput: that is not clear."""
     if target.role in ("radio", "checkbox", "switch"):
@@ -112,9 +124,11 @@ FORMS: tuple[Form, ...] = (
     _form("go|navigate back [to] [the] [previous|last] [page]", build=lambda: do.Travel("back")),
     _form("go|navigate forward [to] [the] [next] [page]", build=lambda: do.Travel("forward")),
     _form("reload|refresh [the] [page|browser]", build=lambda: do.Travel("reload")),
-    _form("navigate|go to [the] [page|url|address|site|website] <address>", "navigate|go to the <address> page",
-          "open|visit [the] [page|url|address|site|website] <address>", "open|visit the <address> page",
+    _form("navigate to [the] [page|url|address|site|website] <address>", "navigate to the <address> page",
           build=lambda address: do.Navigate(address)),
+    _form("go to [the] [page|url|address|site|website] <site>", "go to the <site> page",
+          "open|visit [the] [page|url|address|site|website] <site>", "open|visit the <site> page",
+          build=lambda site: do.Navigate(site)),
     _form("double-click|doubleclick [on] <target>", "double click [on] <target>",
           build=lambda target: do.Click(target, double=True)),
     _form("right-click|rightclick [on] <target>", "right click [on] <target>",
@@ -127,7 +141,7 @@ FORMS: tuple[Form, ...] = (
     _form("type <value> in|into <target>", "type <value>", build=do.TypeText),
     _form("press|hit [the] <key> in|on <target>", "press|hit [the] <key>", build=do.Press),
     _form("press|hit|push [on] <certain>", build=lambda certain: do.Click(certain), wide=True),
-    _form("select|choose|pick [the] [option] <option> from|in <target>", build=do.Select),
+    _form("select|choose|pick [the] [option] <option> [option] from|in <target>", build=do.Select),
     _form("select|choose|pick [the] [option] <option> as|for [the] <target>", build=do.Select, wide=True),
     _form("select|choose|pick <target>", build=_chosen, wide=True),
     _form("check|tick <target>", build=lambda target: do.SetChecked(target, True)),
@@ -144,20 +158,8 @@ FORMS: tuple[Form, ...] = (
     _form(*_verified("[the] download [of] <file> @ended", "[the] download [of] <file>",
                      "[the] [file] <file> @downloaded", "[the] [file] <file> [to] [be] downloaded"),
           build=_download(), wide=True),
-    _form(*_verified("[the] [current|page|browser] url @is_not <text>"),
-          build=lambda text: do.VerifyUrl(text, "is", negated=True)),
-    _form(*_verified("[the] [current|page|browser] url @is <text>"), build=lambda text: do.VerifyUrl(text, "is")),
-    _form(*_verified("[the] [current|page|browser] url @lacks <text>"),
-          build=lambda text: do.VerifyUrl(text, negated=True)),
-    _form(*_verified("[the] [current|page|browser] url @contains <text>"), "@verify [the] url <text>",
-          build=do.VerifyUrl),
-    _form(*_verified("[the] [page|document] title @is_not <text>"),
-          build=lambda text: do.VerifyTitle(text, "is", negated=True)),
-    _form(*_verified("[the] [page|document] title @is <text>"), build=lambda text: do.VerifyTitle(text, "is")),
-    _form(*_verified("[the] [page|document] title @lacks <text>"),
-          build=lambda text: do.VerifyTitle(text, negated=True)),
-    _form(*_verified("[the] [page|document] title @contains <text>"), "@verify [the] title <text>",
-          build=do.VerifyTitle),
+    *_compared("[the] [current|page|browser] url", do.VerifyUrl),
+    *_compared("[the] [page|document] title", do.VerifyTitle),
     _form(*_verified("[the] page @hides [the] [text] <text>"), "@not_see [the] [text] <text>",
           build=_text(absent=True), wide=True),
     _form(*_verified("[the] page @shows [the] [text] <text>"), "@see [the] [text] <text>", build=_text(), wide=True),

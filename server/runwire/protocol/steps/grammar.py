@@ -41,7 +41,7 @@ IN_A_FRAME = (Click, Fill, TypeText, Press, Select, SetChecked, Hover, ScrollTo,
               VerifyElement, VerifyValue, VerifyAttribute, VerifyCount, Upload, Remember)  # fmt: skip
 """What a frame's inside can be asked; the rest is about the page as a whole."""
 
-_VERBS = sorted({word for form in FORMS for pattern in form.patterns for word in pattern.elements[0].first_words})
+_VERBS = sorted({word for form in FORMS for pattern in form.patterns for word in pattern.elements[0].phrases})
 _VERIFY = Token("verify", False, 0, 0)
 _LEADS = frozenset({"and", "then", "when", "given", "but", "now", "next", "also", "finally", "please"})
 _MODALS = frozenset({"should", "shouldn't", "must", "mustn't"})
@@ -117,8 +117,11 @@ def _match(tokens: tuple[Token, ...]) -> Action:
     complaint: InvalidInput | None = None
     wide: InvalidInput | None = None
     keywords = [token.keyword for token in tokens]
+    words = frozenset(keywords)
     for form in FORMS:
         for pattern in form.patterns:
+            if form.wide and not pattern.is_possible(words):  # what it misses is not told anyway
+                continue
             attempt = Attempt()
             if pattern.match(tokens, keywords, attempt):
                 try:

@@ -7,33 +7,39 @@ told by the attempt that got furthest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import accumulate
 
 from runwire.protocol.steps.tokens import Token
 from runwire.protocol.steps.wording import WORDING
 
-_ARTICLES = {"option": "no option given", "seconds": "no number of seconds given", "new_variable": "no variable given"}
+_ARTICLES = {
+    "option": "no option given",
+    "seconds": "no number of seconds given",
+    "new_variable": "no variable given",
+    "site": "no address given",
+    "certain": "no target given",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One piece of a pattern: a slot if it has a ``slot`` name, else any of ``phrases``, the longest first; ``shown``
-    is what it is called where it is missing.
+    """One piece of a pattern: a slot if it has a ``slot`` name, else any of ``phrases``, by first word, longest first.
+    ``shown`` is what it is called where it is missing.
     """
 
-    phrases: tuple[tuple[str, ...], ...] = ()
-    first_words: frozenset[str] = frozenset()
+    phrases: Mapping[str, Sequence[tuple[str, ...]]] = field(default_factory=dict)
     shown: str = ""
     slot: str = ""
     optional: bool = False
 
     def ends(self, keywords: Sequence[str], pos: int) -> Iterator[int]:
         """Yield where each phrase that stands at ``pos`` ends."""
-        if pos < len(keywords) and keywords[pos] in self.first_words:
-            for phrase in self.phrases:
-                if tuple(keywords[pos : pos + len(phrase)]) == phrase:
+        if pos < len(keywords):
+            for phrase in self.phrases.get(keywords[pos], ()):
+                if len(phrase) == 1 or tuple(keywords[pos : pos + len(phrase)]) == phrase:
                     yield pos + len(phrase)
 
 
@@ -57,6 +63,11 @@ class Pattern:
     def __init__(self, source: str) -> None:
         self.elements = tuple(_element(word) for word in source.split())
         self._needed = tuple(accumulate((not element.optional for element in self.elements), initial=0))
+        self._words = [one.phrases.keys() for one in self.elements if not one.optional and not one.slot]
+
+    def is_possible(self, words: AbstractSet[str]) -> bool:
+        """Return whether a sentence of these words may fit: False is certain, and quick."""
+        return not any(wanted.isdisjoint(words) for wanted in self._words)
 
     def match(self, tokens: tuple[Token, ...], keywords: Sequence[str], attempt: Attempt) -> bool:
         """Return whether the whole sentence fits; ``attempt`` then holds the slots, else the best complaint.
@@ -101,7 +112,8 @@ class Pattern:
         attempt.fail(self._needed[at], pos, complaint)
 
     def _expected(self, at: int) -> str:
-        after = f" after the {self.elements[at - 1].slot}" if at and self.elements[at - 1].slot else ""
+        before = next((element for element in reversed(self.elements[:at]) if not element.optional), None)
+        after = f" after the {before.slot}" if before is not None and before.slot else ""
         return f"expected {self.elements[at].shown}{after}"
 
 
@@ -110,11 +122,12 @@ def _element(word: str) -> Element:
         return Element(slot=word.strip("<>"))
     optional, word = word.startswith("["), word.strip("[]")
     said = WORDING[word[1:]] if word.startswith("@") else tuple(word.split("|"))
-    phrases = sorted({tuple(phrase.split()) for phrase in said}, key=lambda phrase: (-len(phrase), phrase))
+    phrases: dict[str, list[tuple[str, ...]]] = {}
+    for phrase in sorted({tuple(phrase.split()) for phrase in said}, key=len, reverse=True):
+        phrases.setdefault(phrase[0], []).append(phrase)
     shown = said[:1] if word.startswith("@") else sorted(said)
     return Element(
-        phrases=tuple(phrases),
-        first_words=frozenset(phrase[0] for phrase in phrases),
+        phrases=phrases,
         shown=" or ".join(f'"{one}"' for one in shown),
         optional=optional,
     )

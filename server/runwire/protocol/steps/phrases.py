@@ -31,35 +31,11 @@ _TWO_WORDS: dict[tuple[str, str], tuple[LocatorKind, str | None]] = {
         for second in ("field", "box", "area", "list", "down")
     },
 }
-_NOUNS = frozenset(
-    {
-        "menu",
-        "list",
-        "icon",
-        "section",
-        "message",
-        "item",
-        "entry",
-        "element",
-        "area",
-        "panel",
-        "popup",
-        "spinner",
-        "card",
-        "notification",
-        "banner",
-        "page",
-        "word",
-        "title",
-        "label",
-        "control",
-        "picture",
-        "logo",
-        "badge",
-        "toast",
-        "error",
-    }
-)
+_NOUNS = frozenset({
+    "menu", "list", "icon", "section", "message", "item", "entry", "element", "area", "panel", "popup", "spinner",
+    "card", "notification", "banner", "page", "word", "title", "label", "control", "picture", "logo", "badge", "toast",
+    "error",
+})  # fmt: skip
 """What testers call things, beside a quoted name: it says nothing about how to find them."""
 _KINDS: dict[str, LocatorKind] = {"label": "label", "placeholder": "placeholder", "text": "text", "css": "css"}
 _NUMBER_WORDS = {"first": 0, "second": 1, "third": 2, "last": -1}
@@ -135,9 +111,18 @@ def address_of(tokens: Tokens) -> str:
     Raises:
         InvalidInput: it is the name of something: "Open the menu" goes nowhere.
     """
+    return name_of(tokens) if tokens[0].quoted else site_of(tokens)
+
+
+def site_of(tokens: Tokens) -> str:
+    """The same where quotes do not help: who writes ``Open "Settings"`` may as well mean a link.
+
+    Raises:
+        InvalidInput: it does not look like an address.
+    """
     address = name_of(tokens)
-    if not tokens[0].quoted and (len(tokens) > 1 or not _ADDRESS.search(address)):
-        raise InvalidInput(f'"{address}" is no address; write https://…, /path, or put quotes around it')
+    if any(char.isspace() for char in address) or not _ADDRESS.search(address):
+        raise InvalidInput(f'"{address}" is no address; write https://… or /path, or: Click "{address}"')
     return address
 
 
