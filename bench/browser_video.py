@@ -30,7 +30,7 @@ def filming(site: Site) -> Iterator[Row]:
     with a_host(site.origin) as host:
         for what, path in (("a still page", "/greet"), ("a page that always moves", "/moving")):
             more, memory_mib, video_bytes = asyncio.run(_cost(host, site.origin + path))
-            shown = f"{more:.3f} cores, {memory_mib:.0f} MiB, {video_bytes / 1000:.0f} kB for {FILMED_S:g} s"
+            shown = f"{max(more, 0.0):.2f} cores, {memory_mib:.0f} MiB, {video_bytes / 1000:.0f} kB for {FILMED_S:g} s"
             yield Row(f"to film {what} costs", "", shown)
         times = asyncio.run(_cancels(host, site.origin))
     shown = f"{p(times, 95):.3f} / {max(times):.3f} s"
