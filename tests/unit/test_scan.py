@@ -170,6 +170,18 @@ async def test_a_page_that_fails_leaves_a_picture_and_logs_and_what_was_found_be
     assert b"PK" in ctx.artifacts.saved.values()
 
 
+async def test_a_scan_is_filmed_as_it_asks() -> None:
+    for rows, verdict, films in (
+        (TWO, "passed", ["begun", "dropped"]),
+        ({**TWO, "/b": BrowserTimeout('no "li" was found')}, "failed", ["begun", "kept"]),
+    ):
+        site = Site(rows=rows, following={"/a": "/b"} if verdict == "failed" else {})
+        ctx = RecordingContext(site)
+        assert (await ScanAgent().run(ctx, {**PAGED, "video": "on_failure"})).verdict == verdict
+        assert site.films == films
+        assert ("video.webm" in kept(ctx)) == (verdict == "failed")
+
+
 async def test_the_picture_of_an_items_page_is_told_with_the_item() -> None:
     rows: dict[str, Any] = {"/a": [{"name": "1", "_link": "/b"}], "/b": BrowserError("a selector is no CSS selector")}
 

@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 from runwire.agents.required_model import require_model
 from runwire.agents.scan.request import input_schema, parse_scan
 from runwire.agents.scan.session import ScanSession
+from runwire.agents.video import filmed
 from runwire.contracts.agent import AgentFailure, AgentResult, RunContext
 from runwire.contracts.browser import BrowserConfig
 from runwire.errors import BrowserError, BrowserLost, LimitExceeded, ModelError
+from runwire.runs.state import Verdict
 
 
 class ScanAgent:
@@ -49,7 +51,11 @@ class ScanAgent:
         except BrowserError as error:
             raise AgentFailure(error.message, code="startup_failed") from error
         try:
-            async with limit, pool.lease(ctx.run_id, BrowserConfig(), limit=limit) as lease:
+            async with (
+                limit,
+                pool.lease(ctx.run_id, BrowserConfig(), limit=limit) as lease,
+                filmed(ctx, lease, request.video, lambda: session.verdict is Verdict.FAILED),
+            ):
                 await session.run(lease, limit)
         except TimeoutError:
             if not limit.expired():

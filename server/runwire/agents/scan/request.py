@@ -78,6 +78,7 @@ class ScanRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     keep_logs: Annotated[KeepLogs, Meta(description="whether console and network logs are kept as artifacts")] = (
         "on_failure"
     )
+    video: Annotated[KeepLogs, Meta(description="whether what the pages show is kept as a video")] = "never"
     limit: Annotated[int, Meta(ge=1, le=MAX_ITEMS, description="most items")] = 50
     parallel: Annotated[int, Meta(ge=1, le=MAX_PARALLEL, description="pages of items that are open at once")] = 3
     judge: Judge = msgspec.field(default_factory=Judge)
