@@ -232,13 +232,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         int, Meta(ge=0, description="downloads of one browser test that are kept as artifacts; 0: none")
     ] = 20
     browser_download_bytes: Annotated[Bytes, Meta(description="size of one such download, bytes")] = 16 * 1024 * 1024
-    browser_videos: Annotated[
-        int, Meta(ge=0, description="browser runs that are filmed at once, of those that ask for a video; 0: none")
-    ] = 5
+    browser_videos: Annotated[int, Meta(ge=0, description="browser runs that are filmed at once; 0: none")] = 5
     browser_video_s: Annotated[Seconds, Meta(description="length of one such video, seconds")] = 600.0
-    browser_video_bytes: Annotated[
-        Bytes, Meta(description="size of one such video, bytes; `artifact_bytes` if that is less")
-    ] = 16 * 1024 * 1024
+    browser_video_bytes: Annotated[Bytes, Meta(description="size of one such video, bytes")] = 16 * 1024 * 1024
     browser_ffmpeg: Annotated[str, Meta(description="ffmpeg that encodes videos; empty: look for one")] = ""
 
     model_url: Annotated[
