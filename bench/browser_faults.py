@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from bench.browser_figures import Row, a_host, p, pss_kib
+from bench.browser_figures import Row, a_host, command_of, p, pss_kib
 from bench.browser_sides import PLAIN, Site, hosted
 from runwire.browser.host import BrowserHost
 from runwire.browser.processes import descendants, is_alive
@@ -67,9 +67,8 @@ def _browser_pid(host: BrowserHost) -> int:
 
 def _driver_pid() -> int:
     for pid in descendants(os.getpid()):
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            if b"run-driver" in file.read():
-                return pid
+        if b"run-driver" in command_of(pid):
+            return pid
     raise RuntimeError("there is no driver process")
 
 
@@ -144,12 +143,6 @@ async def _repeated(host: BrowserHost, origin: str, runs: int) -> None:
 def _sizes(host: BrowserHost) -> tuple[int, int]:
     """Return KiB of Chromium (without its pages, which come and go) and of this process."""
     pid = _browser_pid(host)
-    return sum(map(pss_kib, (pid, *(one for one in descendants(pid) if not _is_page(one))))), pss_kib(os.getpid())
-
-
-def _is_page(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return b"--type=renderer" in file.read()
-    except OSError:
-        return True
+    return sum(
+        map(pss_kib, (pid, *(one for one in descendants(pid) if b"--type=renderer" not in command_of(one))))
+    ), pss_kib(os.getpid())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Final
 
@@ -28,9 +29,9 @@ class Row:
 
 
 @contextmanager
-def a_host(origin: str, slots: int = THREADS) -> Iterator[BrowserHost]:
-    """Give a browser host with a first browser that is up."""
-    host = BrowserHost(BrowserHostSettings(slots=slots), lambda: origin)
+def a_host(origin: str, slots: int = THREADS, *, shared_by: int = 5) -> Iterator[BrowserHost]:
+    """Give a browser host with a first browser that is up; ``shared_by`` runs share a browser."""
+    host = BrowserHost(BrowserHostSettings(slots=slots, runs_per_browser=shared_by), lambda: origin)
     try:
         yield host
     finally:
@@ -53,3 +54,11 @@ def pss_kib(pid: int) -> int:
         return memory(pid).pss
     except (OSError, KeyError):
         return 0
+
+
+def command_of(pid: int) -> bytes:
+    """Return a process's command line; empty if it has ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
