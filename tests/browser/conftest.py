@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runwire.browser.executable import why_unavailable
+from runwire.browser.executable import find_executable, why_unavailable
 from runwire.browser.host import BrowserHost
 from runwire.browser.processes import descendants
 from runwire.browser.settings import BrowserHostSettings
@@ -22,6 +22,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 PAGES = Path(__file__).parent / "pages"
 SILENT_S = 12.0
 WITHOUT_BROWSER = why_unavailable(os.environ.get("RUNWIRE_BROWSER_EXECUTABLE", ""))
+CHOSEN = os.environ.get("RUNWIRE_BROWSER_EXECUTABLE", "")
+WHOLE = str(find_executable(CHOSEN, headless=False) or find_executable("", headless=False) or "")
+"""A Chromium that has extensions; make test gets one."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

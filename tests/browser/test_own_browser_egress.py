@@ -17,9 +17,8 @@ from runwire.browser.processes import profile_folder
 from runwire.browser.whole import ERRANDS
 from runwire.contracts.browser import BrowserConfig
 from runwire.errors import BrowserError
-from tests.browser.conftest import MakeHost
+from tests.browser.conftest import WHOLE, MakeHost
 from tests.browser.leftovers import all_gone, family
-from tests.browser.test_stagehand import WHOLE
 
 pytestmark = pytest.mark.timeout(30)
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import httpx
 import pytest
 
 from runwire.browser.downloads import PREFIX
-from runwire.browser.executable import find_executable
 from runwire.browser.processes import descendants
 from runwire.contracts.model import ToolCall
 from runwire.testing.model import Refused, ScriptedModelServer, call, model_server
+from tests.browser.conftest import WHOLE
 from tests.browser.leftovers import all_gone, family
 from tests.browser.test_browser_server_ends import GONE_S, client
 from tests.conftest import MakeServer
@@ -31,8 +32,6 @@ from tests.support.people import asked, waiting
 from tests.support.process import serving
 
 pytestmark = pytest.mark.timeout(60)
-CHOSEN = os.environ.get("RUNWIRE_BROWSER_EXECUTABLE", "")
-WHOLE = str(find_executable(CHOSEN, headless=False) or find_executable("", headless=False) or "")
 TASK = {"task": "Put a blue mug into the cart and remove it again.", "url": "/samples/shop/index.html"}
 WITHIN_S = 30.0
 
@@ -141,11 +140,30 @@ async def test_cancelled_while_the_model_thinks_it_takes_everything_with_it(make
         await eventually_async(lambda: not os.listdir(folder), f"nothing stays in {folder}", 3.0)
 
 
+async def listed(http: httpx.AsyncClient) -> dict[str, Any]:
+    (agent,) = (one for one in (await http.get("/v1/agents")).json()["data"] if one["name"] == "stagehand")
+    return dict(agent)
+
+
+async def test_a_headless_shell_does_not_do_and_says_what_would(make_server: MakeServer, tmp_path: Path) -> None:
+    shell = tmp_path / "chromium-headless-shell"
+    shell.touch(mode=0o755)
+    with model_server() as model:
+        server = make_server(model_url=model.url, model_name="eyes", browser_executable=str(shell))
+        async with server.http() as http:
+            agent = await listed(http)
+            assert (agent["available"], agent["input_schema"]["required"]) == (False, ["task", "url"])
+            end = await ended(server, await start(http, "stagehand", TASK), WITHIN_S)
+    assert "is a headless shell; name a whole Chromium in its place" in agent["unavailable_reason"]
+    assert (end["error"]["code"], end["error"]["message"]) == ("startup_failed", agent["unavailable_reason"])
+
+
 async def test_limits_and_a_model_that_fails_end_it_with_the_steps_that_were_done(make_server: MakeServer) -> None:
     answers = (call("wait", seconds=0.01), call("extract", instruction="all"), Refused(401))
     with model_server(*answers) as model:
         server = started_with(make_server, model)
         async with server.http() as http:
+            assert "unavailable_reason" not in await listed(http)
             end = await ended(server, await start(http, "stagehand", TASK), WITHIN_S)
             assert (end["status"], end["error"]["code"]) == ("FAILED", "model_refused"), end
             assert [step["status"] for step in end["result"]["steps"]] == ["PASSED", "PASSED", "FAILED"]

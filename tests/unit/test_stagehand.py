@@ -282,13 +282,23 @@ def test_what_a_page_has_made_of_the_question_is_not_believed() -> None:
     assert question('"), alert(1), ("').endswith(r'("\"), alert(1), (\"")')
 
 
+async def test_a_relative_start_without_a_sample_site_is_a_step_that_failed() -> None:
+    task, _ = parse_task({**TASK, "url": "/samples/shop/index.html"})
+    context = RecordingContext(ScriptedPool(sample_origin=None))
+    async with asyncio.timeout(5) as limit:
+        session = StagehandSession(context, task, Hand(LINK), limit)  # type: ignore[arg-type]  # a double
+        await session.run()
+    assert "this server has no sample site" in session.report.line
+
+
 async def test_it_says_what_is_missing_before_it_takes_a_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = ScriptedPool()
     with pytest.raises(AgentFailure, match="no model is configured") as failed:
         await StagehandAgent().run(RecordingContext(pool), TASK)
     assert failed.value.code == "model_unavailable"
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
     monkeypatch.setenv("NO_PROXY", "localhost")
+    assert StagehandAgent.unavailable_reason() is None
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:3128")
     assert StagehandAgent.unavailable_reason() == (
         "Stagehand would ask the proxy of the environment for its browser; set NO_PROXY=127.0.0.1"
     )

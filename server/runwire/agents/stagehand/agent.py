@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from runwire.agents.stagehand.session import StagehandSession
 
 LOOPBACK = "127.0.0.1"
+"""Where its browser listens."""
 
 
 class StagehandAgent:
@@ -40,9 +41,10 @@ class StagehandAgent:
         """Return why Stagehand cannot work here, with what mends it, or None."""
         if find_spec("stagehand") is None:
             return "Stagehand is not installed; run: pip install 'runwire[stagehand]'"
-        from urllib.request import getproxies, proxy_bypass
+        from websockets.proxy import get_proxy
+        from websockets.uri import parse_uri
 
-        if getproxies() and not proxy_bypass(LOOPBACK):
+        if get_proxy(parse_uri(f"ws://{LOOPBACK}/")) is not None:
             return f"Stagehand would ask the proxy of the environment for its browser; set NO_PROXY={LOOPBACK}"
         return None
 

@@ -79,8 +79,8 @@ class StagehandSession:
             BrowserLost: the browser has gone. ModelError, LimitExceeded: no further answer can be had, or no more steps
             may be done. :attr:`report` holds the steps up to there.
         """
-        url = absolute(self._task.url, self._ctx.browser.sample_origin)
-        opened = await self._step(f'Navigate to "{self._task.url}"', lambda: self._open(url))
+        start, origin = self._task.url, self._ctx.browser.sample_origin
+        opened = await self._step(f'Navigate to "{start}"', lambda: self._open(absolute(start, origin)))
         if opened.status is StepStatus.FAILED:
             self._finish = Finish(success=False, summary=f"The start could not be opened: {opened.error}"[:MAX_ERROR])
         else:
