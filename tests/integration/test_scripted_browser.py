@@ -10,11 +10,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from runwire.browser.host import BrowserHost
+from runwire.browser.page_lease import FINISH_LIMIT_S
 from runwire.browser.settings import BrowserHostSettings, CloseBounds
 from runwire.contracts.browser import BrowserConfig, BrowserLease, ForeignThread, PageHandle
 from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable
@@ -53,6 +55,17 @@ async def test_the_order_of_closing_is_page_context_browser_driver() -> None:
         await use(host)
     assert browser.order == ["page", "context", "browser", "driver"]
     assert browser.open.total() == 0
+
+
+async def test_a_context_that_does_not_close_keeps_neither_its_run_nor_the_next_one_waiting() -> None:
+    browser = ScriptedBrowser(hanging={"context.close"})
+    patient = replace(SHORT, context_s=20.0)
+    with host_on(browser, slots=1, close=patient) as host:
+        began = time.monotonic()
+        await use(host)
+        await use(host)
+        assert time.monotonic() - began < 2 * FINISH_LIMIT_S + 1.0
+        assert browser.calls["context.close"] == 2
 
 
 async def test_what_runs_hold_and_what_is_parked_closes_before_any_browser() -> None:

@@ -113,14 +113,16 @@ class Seat:
         self.closed = True
         closed = True
         self.cut_film()
-        if self.closing:
-            await asyncio.wait(self.closing, timeout=bounds.page_s)
         try:
+            if self.closing:
+                await asyncio.wait(self.closing, timeout=bounds.page_s)
             if self.shell.port.connected:
                 closed = await close_within(counts, "context", self.context.close, bounds.context_s)
-            await close_within(counts, "proxy", self.proxy.close, bounds.page_s)
-        finally:
-            self.context.discard()
+        finally:  # also when the host ends while the context hangs
+            try:
+                await close_within(counts, "proxy", self.proxy.close, bounds.page_s)
+            finally:
+                self.context.discard()
         return closed
 
 
