@@ -16,7 +16,7 @@ from typing import Any
 from runwire.browser import health, page_lease
 from runwire.protocol.session import CONNECTION_TRANSITIONS
 from runwire.runs import control, request_state, state
-from runwire.settings import SettingInfo, describe
+from runwire.settings_sources import SettingInfo, describe
 from runwire.web.metrics import METRICS, Metric
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

@@ -11,7 +11,8 @@ import pytest
 from runwire.browser.host import BrowserHost
 from runwire.browser.support import BrowserSupport
 from runwire.contracts.browser import BrowserConfig
-from runwire.settings import Settings, load
+from runwire.settings import Settings
+from runwire.settings_sources import load
 
 pytestmark = pytest.mark.timeout(30)
 PLAIN = BrowserConfig()

@@ -206,7 +206,7 @@ def test_the_example_agent_runs_as_the_tutorial_says(data: Path, tmp_path: Path)
 
 
 def test_serve_help_names_every_setting_with_unit_and_default(tmp_path: Path) -> None:
-    from runwire.settings import describe
+    from runwire.settings_sources import describe
 
     text = " ".join(run_command("serve", "--help", cwd=tmp_path, env={"COLUMNS": "200"}).stdout.split())
     for info in describe():

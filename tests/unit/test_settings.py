@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from runwire.errors import ConfigurationError
-from runwire.settings import Settings, describe, load
+from runwire.settings import Settings
+from runwire.settings_sources import describe, load
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from runwire.errors import ConfigurationError, RunwireError
-from runwire.settings import Settings, describe, load
+from runwire.settings import Settings
+from runwire.settings_sources import describe, load
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
