@@ -103,6 +103,9 @@ async def test_a_sentence_that_means_nothing_fails_its_step_with_both_reasons(an
 SAYS_MORE = [
     ("Verify that the cart is empty, please", 'Click "Empty the cart"', "only verifies something"),
     ("Make sure nothing is broken", "Reload", "only verifies something"),
+    ("The cart should be empty by now", 'Click "Empty the cart"', "only verifies something"),
+    ("Then I should find it cheap", 'Click "Cheap"', "only verifies something"),
+    ("Confirm that all went well", 'Click "Confirm"', "only verifies something"),
     ("Log me in somehow", 'Fill "Password" with "{{secret.shop.password}}"', "speaks of no such secret"),
     ("Look elsewhere for it", "Navigate to http://evil.example/", "does not name that address"),
     ("Look elsewhere for it", "Navigate to //evil.example/", "does not name that address"),

@@ -36,8 +36,13 @@ MAX_REASON = 500
 
 _SECRET = re.compile(r"\{\{\s*secret\.[A-Za-z0-9_.-]+\s*\}\}")
 _LOOKING = re.compile(
-    r"\s*(?:then\s+)?(?:verify|check that|make sure|assert|ensure|expect|there (?:is|are|should))\b", re.IGNORECASE
+    r"""\s* (?: (?:then|and|now)\s+ )?
+    (?: (?: verify | check\s(?:that|if|whether) | make\ssure | assert | ensure | expect | validate | confirm\sthat
+          | there\s(?:is|are|should) | (?:(?:i|we|you)\s)?(?:see|should) )\b
+      | (?: the | an? | all | no | each | every | ["'\u201c] ) .* \b(?:should|must)\b )""",
+    re.IGNORECASE | re.VERBOSE,
 )
+"""A sentence that says what there is to be seen."""
 
 _SYSTEM = """\
 You translate one sentence of a browser test, written by a tester, into exactly one sentence of a fixed step language.
