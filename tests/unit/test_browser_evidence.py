@@ -9,11 +9,13 @@ import pytest
 
 from runwire.agents.browser_task import BrowserAgent
 from runwire.agents.browser_test import BrowserTestAgent
+from runwire.agents.evidence import Evidence
 from runwire.contracts.agent import AgentFailure
-from runwire.contracts.browser import Download, PageHandle
-from runwire.errors import BrowserLost, ModelRefused
+from runwire.contracts.browser import BrowserConfig, Download, PageHandle
+from runwire.errors import BrowserLost, LimitExceeded, ModelRefused
 from runwire.protocol.steps.actions import Action, Click
 from runwire.protocol.steps.target import Target
+from runwire.runs.state import Verdict
 from runwire.testing.context import RecordingContext
 from runwire.testing.model import ScriptedChatModel, call
 from runwire.testing.pool import ScriptedHandle, ScriptedPool
@@ -101,6 +103,44 @@ async def test_a_test_that_lost_its_browser_keeps_what_was_heard_of_it() -> None
         await BrowserTestAgent().run(ctx, {"steps": ['Click "A"']})
     assert failed.value.code == "browser_lost"
     assert kept(ctx) == [("log", "console.jsonl"), ("log", "network.jsonl")]
+
+
+FULL = LimitExceeded("a run stores at most 0 artifacts", limit="artifacts")
+NOT_KEPT = "When the run failed: not all is kept: a run stores at most 0 artifacts"
+
+
+async def test_a_run_that_stores_no_more_still_ends_by_what_came_first() -> None:
+    lost: dict[Action, Exception] = {Click(Target("A")): BrowserLost("it has died")}
+    ctx = RecordingContext(ScriptedPool(lost))
+    ctx.artifacts.refuse = FULL
+    with pytest.raises(AgentFailure, match="it has died") as failed:
+        await BrowserTestAgent().run(ctx, {"steps": ['Click "A"']})
+    assert (failed.value.code, failed.value.retryable, NOT_KEPT in ctx.text_lines) == ("browser_lost", True, True)
+    assert isinstance(failed.value.result, dict)
+
+    ctx, pool = RecordingContext(), ScriptedPool()
+    ctx.artifacts.refuse = FULL
+    first = AgentFailure("captcha", code="x", result={"steps": 3})
+    with pytest.raises(AgentFailure) as failed:
+        async with pool.lease("run", BrowserConfig()) as lease, Evidence(ctx, lease).gathered(lambda: Verdict.PASSED):
+            raise first
+    assert (failed.value, NOT_KEPT in ctx.text_lines) == (first, True)
+
+
+async def test_a_test_whose_time_has_passed_ends_by_that_also_if_it_stores_no_more() -> None:
+    ctx = RecordingContext(HangingPool())
+    ctx.artifacts.refuse = FULL
+    with pytest.raises(AgentFailure) as failed:
+        await BrowserTestAgent().run(ctx, {"steps": ['Click "A"'], "timeout_s": 0.05})
+    assert failed.value.code == "timeout"
+    assert "When the time had passed: not all is kept: a run stores at most 0 artifacts" in ctx.text_lines
+
+
+async def test_the_limit_of_a_run_that_has_not_failed_holds() -> None:
+    ctx = RecordingContext(ScriptedPool())
+    ctx.artifacts.refuse = FULL
+    with pytest.raises(LimitExceeded):
+        await BrowserTestAgent().run(ctx, {"steps": ['Press "Enter"'], "keep_logs": "always"})
 
 
 async def test_a_cancelled_test_gives_its_browser_back_at_once() -> None:

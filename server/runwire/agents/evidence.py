@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from runwire.agents.downloads import END_S, MAX_REASON, DownloadKeeper
+from runwire.agents.keeping import keep_of_failed
 from runwire.contracts.agent import AgentFailure, RunContext
 from runwire.contracts.artifacts import TRACE
 from runwire.contracts.browser import BrowserLease
@@ -40,7 +41,8 @@ class Evidence:
             limit: the agent's own. When that has passed there is still evidence; any other cancellation leaves none.
 
         Raises:
-            BrowserError: nothing could be begun. LimitExceeded: the run has stored as much as it may.
+            BrowserError: nothing could be begun. LimitExceeded: the run, which has not failed otherwise, has stored
+            as much as it may.
         """
         if self._keep_logs != "never":
             await self._lease.record()
@@ -49,12 +51,15 @@ class Evidence:
             yield
         except asyncio.CancelledError:
             if limit is not None and limit.expired():
-                await self._keep("When the time had passed", failed=True, end_s=0.0)
+                await self._keep_of_failed("When the time had passed", end_s=0.0)
             raise
         except (AgentFailure, RunwireError):
-            await self._keep("When the run failed", failed=True)
+            await self._keep_of_failed("When the run failed")
             raise
         await self._keep("After the last step", failed=verdict() is Verdict.FAILED)
+
+    async def _keep_of_failed(self, when: str, end_s: float = END_S) -> None:
+        await keep_of_failed(self._ctx, self._keep(when, failed=True, end_s=end_s), f"{when}: not all is kept")
 
     async def _keep(self, when: str, *, failed: bool, end_s: float = END_S) -> None:
         await self.downloads.keep(when, end_s=end_s)

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from runwire.agents.downloads import MAX_REASON
+from runwire.agents.keeping import keep_of_failed
 from runwire.contracts.agent import RunContext
 from runwire.contracts.browser import BrowserLease
-from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable, LimitExceeded, StorageUnavailable, TooLarge
+from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable, StorageUnavailable, TooLarge
 from runwire.protocol.steps.shape import KeepLogs
 
 HURRIED_S = 0.6
@@ -35,10 +36,8 @@ async def filmed(
     try:
         yield
     except (Exception, asyncio.CancelledError) as error:
-        try:
-            await _keep(ctx, lease, HURRIED_S if isinstance(error, asyncio.CancelledError) else END_S)
-        except LimitExceeded as exceeded:  # the run ends by what came first
-            await ctx.text(f"The video is not kept: {exceeded.message[:MAX_REASON]}\n")
+        end_s = HURRIED_S if isinstance(error, asyncio.CancelledError) else END_S
+        await keep_of_failed(ctx, _keep(ctx, lease, end_s), "The video is not kept")
         raise
     if wanted == "always" or failed():
         await _keep(ctx, lease, END_S)

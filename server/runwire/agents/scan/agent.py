@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, ClassVar
 
+from runwire.agents.keeping import keep_of_failed
 from runwire.agents.required_model import require_model
 from runwire.agents.scan.request import input_schema, parse_scan
 from runwire.agents.scan.session import ScanSession
@@ -61,17 +62,19 @@ class ScanAgent:
             if not limit.expired():
                 raise
         except (BrowserLost, ModelError, LimitExceeded) as error:
-            raise await _failure(session, error) from error
+            raise await _failure(ctx, session, error) from error
         except BrowserError as error:  # a page's own errors are its results; this one is the browser's
             raise AgentFailure(error.message, code="startup_failed") from error
         await session.finish(late=limit.expired())
         return AgentResult(result=session.result(), verdict=session.verdict)
 
 
-async def _failure(session: ScanSession, error: BrowserLost | ModelError | LimitExceeded) -> AgentFailure:
+async def _failure(
+    ctx: RunContext, session: ScanSession, error: BrowserLost | ModelError | LimitExceeded
+) -> AgentFailure:
     """Return how a scan that cannot go on ends, with all that it has found."""
     if not isinstance(error, LimitExceeded):  # which may be that of artifacts
-        await session.keep_items()
+        await keep_of_failed(ctx, session.keep_items(), "The items are not kept")
     lost = isinstance(error, BrowserLost)
     return AgentFailure(
         error.message,
