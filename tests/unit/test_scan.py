@@ -14,7 +14,7 @@ from runwire.agents.scan.findings import Item, judged
 from runwire.agents.scan.request import Judge, Span, parse_scan
 from runwire.contracts.agent import AgentFailure
 from runwire.contracts.browser import Extraction, PageHandle
-from runwire.errors import BrowserError, BrowserLost, BrowserTimeout, InvalidInput
+from runwire.errors import BrowserError, BrowserLost, BrowserTimeout, InvalidInput, LimitExceeded
 from runwire.testing.context import RecordingContext
 from runwire.testing.pool import ScriptedHandle, ScriptedPool
 
@@ -205,3 +205,40 @@ async def test_a_scan_that_loses_its_browser_keeps_what_was_found() -> None:
         await ScanAgent().run(ctx, PAGED)
     assert (failed.value.code, failed.value.result["total"]) == ("browser_lost", 2)
     assert kept(ctx) == ["console.jsonl", "network.jsonl", "items.json"]
+
+
+async def test_a_scan_that_loses_its_browser_and_stores_no_more_is_still_retried() -> None:
+    site = Site(rows={**TWO, "/b": BrowserLost("it has died")}, following={"/a": "/b"})
+    ctx = RecordingContext(site)
+    ctx.artifacts.refuse = LimitExceeded("a run stores at most 0 artifacts", limit="artifacts")
+    with pytest.raises(AgentFailure) as failed:
+        await ScanAgent().run(ctx, PAGED)
+    assert (failed.value.code, failed.value.retryable, failed.value.result["total"]) == ("browser_lost", True, 2)
+    assert "The items are not kept: a run stores at most 0 artifacts" in ctx.text_lines
+
+
+HALF = "http://[x"
+"""Half an address: what joins addresses raises ValueError for it."""
+
+
+async def test_half_an_address_of_the_next_page_is_a_finding() -> None:
+    ctx = RecordingContext(Site(rows=TWO, following={"/a": HALF}))
+    result = await ScanAgent().run(ctx, PAGED)
+    assert (names(result.result), result.verdict, kept(ctx)[-1]) == (["1", "2"], "failed", "items.json")
+    (finding,) = [one for one in result.result["findings"] if one["rule"] == "listing"]
+    assert finding["detail"] == "page 1: its link to the next page, 'http://[x', is no address"
+
+
+async def test_half_an_address_of_an_item_is_that_items_error() -> None:
+    rows = [{"name": "1", "_link": HALF}, {"name": "2", "_link": "/b"}]
+    ctx = RecordingContext(Site(rows={"/a": rows, "/b": []}))
+    result = await ScanAgent().run(ctx, {**GOOD, "follow": "a@href"})
+    assert [(item["url"], item["error"]) for item in result.result["items"]] == [
+        (None, "its link, 'http://[x', is no address"),
+        ("http://samples.test/b", None),
+    ]
+
+
+async def test_a_scan_whose_own_address_is_half_of_one_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="url"):
+        parse_scan({**GOOD, "url": HALF})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -104,6 +105,10 @@ def parse_scan(value: Any) -> ScanRequest:
         request = msgspec.convert(value, ScanRequest)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"scan: {error}") from error
+    try:
+        urlsplit(request.url)
+    except ValueError as error:
+        raise InvalidInput(f"scan: url is no address: {error}") from error
     if request.by_model is None and not (request.item and request.fields):
         raise InvalidInput("scan: give item and fields, CSS selectors, or by_model, which has a model read the page")
     if request.by_model is not None:

@@ -107,7 +107,7 @@ class ScanSession:
             except (BrowserError, ModelNonsense) as error:
                 why = error.message[:MAX_ERROR]
                 self._findings.append(Finding("listing", passed=False, detail=f"page {number}: {why}"))
-                await self._ctx.text(f"Page {number} of the listing, {place[:200]}, could not be read: {why}\n")
+                await self._ctx.text(f"Page {number} of the listing, {place[:200]}: {why}\n")
                 return
 
     async def _listing_page(self, lease: BrowserLease, url: str, number: int) -> str | None:
@@ -127,7 +127,7 @@ class ScanSession:
             for item in found:
                 await self._tell(item)
         following = rows[0].get(_LINK) if rows else None
-        return urljoin(here, following) if following else None
+        return _joined(here, following, "its link to the next page") if following else None
 
     async def _items_of(self, page: PageHandle, here: str, most: int) -> list[Item]:
         """Return the items on a page of the listing, at most so many, numbered on."""
@@ -137,11 +137,7 @@ class ScanSession:
             return [Item(index, one.fields, one.link, one.error) for index, one in enumerate(read, start=first)]
         fields = {**request.fields, **({} if request.follow is None else {_LINK: request.follow})}
         rows = await page.extract(Extraction(request.item, fields, most), timeout_s=request.page_timeout_s)
-        links = [row.pop(_LINK, "") for row in rows]
-        return [
-            Item(index, row, urljoin(here, link) if link else None)
-            for index, (row, link) in enumerate(zip(rows, links, strict=True), start=first)
-        ]
+        return [_item(index, row, here) for index, row in enumerate(rows, start=first)]
 
     @asynccontextmanager
     async def _page(self, lease: BrowserLease, url: str, name: str) -> AsyncIterator[PageHandle]:
@@ -262,6 +258,23 @@ class ScanSession:
             "items": items,
             "complete": len(items) == len(self._items),
         }
+
+
+def _item(index: int, row: dict[str, str], here: str) -> Item:
+    """Return the item that a page of the listing tells; a link that leads nowhere is its error."""
+    link = row.pop(_LINK, "")
+    try:
+        return Item(index, dict(row), _joined(here, link, "its link") if link else None)
+    except BrowserError as error:
+        return Item(index, dict(row), error=error.message)
+
+
+def _joined(here: str, link: str, what: str) -> str:
+    """Return where a page's link leads. Raises BrowserError: pages may hold half an address, ``http://[x``."""
+    try:
+        return urljoin(here, link)
+    except ValueError as error:
+        raise BrowserError(f"{what}, {link[:200]!r}, is no address") from error
 
 
 def _picture_of(item: Item) -> str:
