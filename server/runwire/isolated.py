@@ -51,6 +51,8 @@ _TOLD = (
 )
 """The settings that count in a run's process, beside those of browsers."""
 
+_PATHS = ("browser_executable", "browser_wrapper", "browser_secrets", "browser_ffmpeg")
+
 
 class ForkConfig(msgspec.Struct, frozen=True):
     """What the fork server is told. ``settings`` are those that count in a run's process; the rest stays at home."""
@@ -106,9 +108,7 @@ def config_for(settings: Settings, *, browsers: bool) -> bytes:
 
 def _paths(settings: Settings) -> dict[str, str]:
     """Return the settings that are paths as they are found from another folder."""
-    given = {
-        name: str(getattr(settings, name)) for name in ("browser_executable", "browser_wrapper", "browser_secrets")
-    }
+    given = {name: str(getattr(settings, name)) for name in _PATHS}
     return {name: os.path.abspath(path) for name, path in given.items() if os.path.exists(path)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -39,9 +40,9 @@ from runwire.engine.isolation.messages import (
     raised_error,
     told_error,
 )
-from runwire.engine.isolation.process_browsers import ProcessBrowsers
+from runwire.engine.isolation.process_browsers import MOST_PER_REPORT, MOST_S_PER_REPORT, ProcessBrowsers
 from runwire.errors import LimitExceeded, NotFound, OverCapacity, RunwireError, StorageUnavailable, TooLarge
-from runwire.isolated import environment_for
+from runwire.isolated import config_for, environment_for
 from runwire.protocol.view import MouseInput, TextInput
 from runwire.runs.limits import RunLimits
 from runwire.runs.record import ClaimedRun
@@ -139,6 +140,36 @@ def test_what_browsers_of_processes_have_come_to_is_added_up() -> None:
     assert after.close_s[0][1].cumulative()[-1][1] == 4
 
 
+NONE = Counted(0, 0, 0, 0, 0, 0, 0, {}, {}, {}, 0.0)
+M = 1_000_000
+MANY = Counted(M, M, M, M, M, M, M, {Sign.LOST: M}, {"page": M}, {"page": CloseTimes([M] * 14, M)}, M)
+
+
+def test_no_process_can_have_a_count_fall() -> None:
+    browsers = ProcessBrowsers()
+    browsers.note("a", COUNTED)
+    before = browsers.with_own(PoolStatistics())
+    browsers.note("a", NONE)
+    after = browsers.with_own(PoolStatistics())
+    assert (after.isolated, after.leased) == (0, 0)  # these are no counters
+    assert (after.leases, after.launches, after.lost_runs) == (before.leases, before.launches, before.lost_runs)
+    assert (after.removed, after.hung_closes) == (before.removed, before.hung_closes)
+    assert after.close_s[0][1].counts == before.close_s[0][1].counts
+    assert (after.close_s[0][1].sum, after.close_longest_s) == (0.5, 0.4)
+
+
+def test_a_report_adds_no_more_than_a_run_can_have_done_meanwhile() -> None:
+    browsers = ProcessBrowsers()
+    browsers.note("a", COUNTED)
+    browsers.note("a", MANY)
+    after, most = browsers.with_own(PoolStatistics()), MOST_PER_REPORT
+    assert (after.isolated, after.leased) == (most, most)
+    assert (after.leases, after.warm, after.launches) == (3 + most, most, 2 + most)
+    assert (after.removed, after.hung_closes) == ({"lost": 1 + most}, {"page": 1 + most})
+    assert after.close_s[0][1].counts == [2 + most] + [most] * 13
+    assert (after.close_s[0][1].sum, after.close_longest_s) == (0.5 + MOST_S_PER_REPORT, 0.4 + MOST_S_PER_REPORT)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
@@ -174,3 +205,26 @@ def test_the_environment_is_an_allow_list_of_patterns() -> None:
     settings = Settings(process_environment=("PATH", "OPENAI_*"))
     seen = environment_for(settings, {"PATH": "/bin", "OPENAI_KEY": "k", "AWS_SECRET": "s", "MYPATH": "x"})
     assert seen == {"PATH": "/bin", "OPENAI_KEY": "k"}
+
+
+PATHS = [
+    field.name
+    for field in msgspec.structs.fields(Settings)
+    if field.name.startswith("browser_") and isinstance(field.default, str) and not field.default
+]
+"""What may be left empty and else names a file: every setting of browsers that is free text."""
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_relative_path_is_the_same_file_in_the_folder_of_a_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "named").touch()
+    settings = msgspec.convert({name: "./named"}, Settings)
+    told = msgspec.json.decode(config_for(settings, browsers=True))["settings"]
+    assert told[name] == str(tmp_path / "named")
+
+
+def test_the_settings_of_browsers_that_are_paths_are_known() -> None:
+    assert PATHS == ["browser_executable", "browser_wrapper", "browser_secrets", "browser_ffmpeg"]

@@ -1,7 +1,7 @@
 """What the browsers of isolated runs have come to, so that a server's counts are whole. Floor 5; any thread.
 
-A run's process tells its counts when a lease begins and when it ends, each time since its own start: what is told last
-counts. An agent can lie about its own browsers, within the bounds of the message, and about nothing else.
+A run's process tells its counts when a lease begins and when it ends, each time since its own start. An agent can lie
+about its own browsers and about nothing else: no count falls, and a report adds no more than is credible.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import cast
+from typing import TypeVar, cast
+
+import msgspec
 
 from runwire.browser.health import Sign
 from runwire.browser.statistics import PoolStatistics, added
@@ -20,32 +22,38 @@ from runwire.engine.isolation.messages import ClosePart, CloseTimes, Counted, Me
 from runwire.errors import BrowserLost
 from runwire.telemetry.distribution import QUICK_S, Distribution
 
+Key = TypeVar("Key", Sign, ClosePart)
+
+MOST_PER_REPORT = 100
+"""Most that a count grows by in one report, and most browsers and leases of a run; a guess: a lease reports twice."""
+MOST_S_PER_REPORT = 60.0
+"""The same for the seconds that closes took: each is cut after a few."""
+
 
 class ProcessBrowsers:
     """The counts of all isolated runs since the server's start."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._live: dict[str, PoolStatistics] = {}
+        self._live: dict[str, Counted] = {}
         self._ended = PoolStatistics()
 
     def note(self, run_id: str, counted: Counted) -> None:
         """Take what a run's process tells; what it told before is in it."""
-        statistics = _statistics(counted)
         with self._lock:
-            self._live[run_id] = statistics
+            self._live[run_id] = _credible(self._live.get(run_id, _NOTHING), counted)
 
     def end(self, run_id: str) -> None:
         """Keep the counts of a process that has ended: its browsers have ended with it. Idempotent."""
         with self._lock:
             last = self._live.pop(run_id, None)
             if last is not None:
-                self._ended = added(self._ended, replace(last, leased=0, isolated=0))
+                self._ended = added(self._ended, replace(_statistics(last), leased=0, isolated=0))
 
     def with_own(self, own: PoolStatistics) -> PoolStatistics:
         """Return the server's own statistics with those of its isolated runs."""
         with self._lock:
-            theirs = [self._ended, *self._live.values()]
+            theirs = [self._ended, *map(_statistics, self._live.values())]
         for statistics in theirs:
             own = added(own, statistics)
         return own
@@ -101,6 +109,41 @@ class CountedBrowsers:
     def _tell(self) -> None:
         with suppress(TimeoutError, BrowserLost):  # their thread hangs: the counts before stay
             self._send(_counted(self._statistics()))
+
+
+_NOTHING = Counted(0, 0, 0, 0, 0, 0, 0, {}, {}, {}, 0.0)
+_TOTALS = ("leases", "warm", "launches", "failed_launches", "lost_runs")
+
+
+def _credible(before: Counted, told: Counted) -> Counted:
+    """Return ``told`` within its bounds; what may be counted down are the browsers and the leases of now alone."""
+    close_s = dict(before.close_s)
+    for part, times in told.close_s.items():
+        old = before.close_s.get(part, CloseTimes([0] * len(times.counts), 0.0))
+        counts = [_grown(was, now) for was, now in zip(old.counts, times.counts, strict=True)]
+        close_s[part] = CloseTimes(counts, _grown_s(old.sum_s, times.sum_s))
+    return msgspec.structs.replace(
+        told,
+        browsers=min(told.browsers, MOST_PER_REPORT),
+        leased=min(told.leased, MOST_PER_REPORT),
+        **{name: _grown(getattr(before, name), getattr(told, name)) for name in _TOTALS},
+        removed=_all_grown(before.removed, told.removed),
+        hung_closes=_all_grown(before.hung_closes, told.hung_closes),
+        close_s=close_s,
+        close_longest_s=_grown_s(before.close_longest_s, told.close_longest_s),
+    )
+
+
+def _all_grown(before: dict[Key, int], told: dict[Key, int]) -> dict[Key, int]:
+    return before | {key: _grown(before.get(key, 0), count) for key, count in told.items()}
+
+
+def _grown(before: int, told: int) -> int:
+    return min(max(before, told), before + MOST_PER_REPORT)
+
+
+def _grown_s(before: float, told: float) -> float:
+    return min(max(before, told), before + MOST_S_PER_REPORT)
 
 
 def _counted(statistics: PoolStatistics) -> Counted:
