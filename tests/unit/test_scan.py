@@ -242,3 +242,19 @@ async def test_half_an_address_of_an_item_is_that_items_error() -> None:
 async def test_a_scan_whose_own_address_is_half_of_one_is_refused() -> None:
     with pytest.raises(InvalidInput, match="url"):
         parse_scan({**GOOD, "url": HALF})
+
+
+async def test_a_next_link_that_cannot_be_read_loses_nothing() -> None:
+    class Broken(_Page):
+        async def extract(self, what: Extraction, *, timeout_s: float) -> list[dict[str, str]]:
+            if not what.item:
+                raise BrowserError("a selector is no CSS selector")
+            return await super().extract(what, timeout_s=timeout_s)
+
+    site = Site(rows=TWO)
+    site.handle = lambda: Broken({}, site=site)  # type: ignore[method-assign]
+    result = await ScanAgent().run(RecordingContext(site), PAGED)
+    assert (names(result.result), result.result["findings"][0]["detail"]) == (
+        ["1", "2"],
+        "page 1: a selector is no CSS selector",
+    )

@@ -79,8 +79,7 @@ class Display:
         good = status == "SUCCEEDED" and verdict != "failed"
         facts = [f"[bold {'green' if good else 'red'}]{status}[/]", f"{time.monotonic() - self._begun:.1f} s"]
         if verdict is not None:
-            counts = result if isinstance(result, Mapping) else {}
-            facts.insert(1, f"{counts.get('passed', '?')}/{counts.get('total', '?')} passed")
+            facts.insert(1, verdict_text(verdict, result if isinstance(result, Mapping) else {}))
         self._console.print("  ".join(facts))
         if error is not None:
             self._console.print(f"{error.get('code')}: {error.get('message')}", markup=False)
@@ -173,6 +172,17 @@ class JsonLines:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def verdict_text(verdict: str, result: Mapping[str, Any]) -> str:
+    """Return how many steps or items have passed, and the verdict where that does not say it: the steps of a task may
+    all have passed that was not achieved.
+    """
+    passed, total = result.get("passed"), result.get("total")
+    if passed is None or total is None:
+        return f"verdict {verdict}"
+    counts = f"{passed}/{total} passed"
+    return counts if (passed == total) == (verdict == "passed") else f"verdict {verdict}, {counts}"
 
 
 def place_text(position: int, size: int, eta_s: float | None, blocked: str | None) -> str:

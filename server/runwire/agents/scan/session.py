@@ -117,15 +117,13 @@ class ScanSession:
             self._title = self._title or await page.title()
             here = await page.url()
             found = await self._items_of(page, here, request.limit - len(self._items))
-            rows = (
-                []
-                if request.next is None
-                else await page.extract(Extraction("", {_LINK: request.next}), timeout_s=limit_s)
-            )
-        self._items += found
-        if not request.follows:
-            for item in found:
-                await self._tell(item)
+            self._items += found
+            if not request.follows:
+                for item in found:
+                    await self._tell(item)
+            if request.next is None:
+                return None
+            rows = await page.extract(Extraction("", {_LINK: request.next}), timeout_s=limit_s)
         following = rows[0].get(_LINK) if rows else None
         return _joined(here, following, "its link to the next page") if following else None
 
