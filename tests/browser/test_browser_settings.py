@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from runwire.browser.downloads import DownloadFolders
 from runwire.browser.host import BrowserHost
 from runwire.browser.support import BrowserSupport
 from runwire.contracts.browser import BrowserConfig
 from runwire.settings import Settings
 from runwire.settings_sources import load
+from tests.browser.conftest import WHOLE, MakeHost
+from tests.browser.leftovers import family
 
 pytestmark = pytest.mark.timeout(30)
 PLAIN = BrowserConfig()
@@ -20,6 +23,9 @@ PLAIN = BrowserConfig()
 WRAPPER = """#!/bin/sh
 echo "$RUNWIRE_CHROMIUM" >"$0.started"
 exec "$RUNWIRE_CHROMIUM" --no-sandbox "$@"
+"""
+DROPPING = """#!/bin/sh
+exec setpriv --reuid=nobody --regid=nogroup --clear-groups "$RUNWIRE_CHROMIUM" "$@"
 """
 
 
@@ -54,3 +60,30 @@ async def test_chromium_starts_through_the_wrapper(nothing_left: None, tmp_path:
     finally:
         await asyncio.to_thread(support.close)
     assert "chrom" in (tmp_path / "wrapper.started").read_text(encoding="utf-8")
+
+
+async def test_a_browser_of_its_own_starts_through_the_wrapper_as_another_user(
+    make_host: MakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = os.geteuid() == 0
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(DROPPING if root else WRAPPER, encoding="utf-8")
+    wrapper.chmod(0o755)
+    made: list[Path] = []
+    make = DownloadFolders.make
+
+    def noted(folders: DownloadFolders, *, anyone: bool = False) -> Path:
+        made.append(make(folders, anyone=anyone))
+        return made[-1]
+
+    monkeypatch.setattr(DownloadFolders, "make", noted)
+    host = make_host(executable=WHOLE, wrapper=str(wrapper))
+    async with host.own("run", PLAIN) as own:
+        assert own.cdp_url
+        (browser,) = family(os.getpid(), "browser")
+        user = os.stat(f"/proc/{browser}").st_uid
+        (profile,) = (folder / "profile" for folder in made if (folder / "profile").exists())
+        assert (user != os.geteuid()) == root
+        assert (profile.stat().st_uid, profile.stat().st_mode & 0o777) == (user, 0o700)
+        assert profile.parent.parent.stat().st_mode & 0o777 == 0o711, "only who knows its name finds it"
+    assert not any(folder.exists() for folder in (*made, *(one.parent for one in made)))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from runwire.browser.breaker import FAILURES
 from runwire.browser.egress_policy import EgressPolicy, policy_of
 from runwire.browser.ports import OwnSpec
 from runwire.browser.whole import ADDRESS_FILE, arguments_of, extension_id, listening_at
@@ -77,6 +78,19 @@ async def test_one_that_has_died_is_taken_out_and_frees_its_place() -> None:
         await pool.own.release(own, fault=True)
         assert pool.statistics().lost_runs == 1
         await pool.acquire_own("r2", PLAIN, ())
+
+
+async def test_launches_that_fail_hold_up_own_browsers_alone() -> None:
+    browser = ScriptedBrowser(failing={"launch": BrowserUnavailable("it died")})
+    async with pool_on(browser) as pool:
+        for _ in range(FAILURES):
+            with pytest.raises(BrowserUnavailable, match="it died"):
+                await pool.acquire_own("r1", PLAIN, ())
+        with pytest.raises(BrowserUnavailable, match="the next try is in 15 s"):
+            await pool.acquire_own("r1", PLAIN, ())
+        browser.failing.clear()
+        await pool.acquire(PLAIN)
+        assert pool.statistics().circuit == "closed"
 
 
 def test_its_debugging_port_is_no_page_even_where_the_loopback_is_allowed() -> None:

@@ -37,7 +37,7 @@ from runwire.browser.ports import ContextPort, DriverPort, LaunchSpec, PagePort,
 from runwire.browser.processes import profile_folder
 from runwire.browser.secrets import HttpSecret
 from runwire.browser.typed import TypedSecrets
-from runwire.browser.whole import LEFT_OUT, arguments_of, listening_at
+from runwire.browser.whole import LEFT_OUT, arguments_of, listening_at, through
 from runwire.contracts.browser import BrowserConfig, Download, Recording
 from runwire.errors import BrowserError, BrowserLost, BrowserTimeout, BrowserUnavailable
 
@@ -110,11 +110,16 @@ class ChromiumDriver:
         # What the driver stores of it (a trace while it grows): its own folder for that stays when it is killed.
         stored = DownloadFolders(None, short=spec.own is not None)
         folder = stored.make()
+        program, profile = spec.wrapper or spec.executable, None
         if spec.own is not None:  # a whole one keeps things in both, and leaves them there when it is killed
-            environment["HOME"] = environment["TMPDIR"] = str(folder)
+            home = stored.make(anyone=bool(spec.wrapper))
+            environment["HOME"] = environment["TMPDIR"] = str(home)
+            if spec.wrapper:
+                profile = home / "profile"  # which Chromium makes, for its own user alone
+                program = through(spec.wrapper, profile, folder)
         try:
             browser = await self._playwright.chromium.launch(
-                executable_path=spec.wrapper or spec.executable,
+                executable_path=program,
                 headless=spec.headless,
                 chromium_sandbox=spec.sandbox,
                 args=[*_ARGUMENTS, *(() if spec.own is None else arguments_of(spec.own))],
@@ -136,7 +141,7 @@ class ChromiumDriver:
             pid = await _browser_pid(session)
             if spec.own is not None:  # they would go to the server's home folder
                 await session.send("Browser.setDownloadBehavior", {"behavior": "deny"})
-        return ChromiumShell(browser, session, pid, spec, stored)
+        return ChromiumShell(browser, session, pid, spec, stored, profile)
 
     async def probe(self) -> None:
         """Make the driver answer without any browser."""
@@ -154,13 +159,21 @@ class ChromiumShell:
     """One Chromium."""
 
     def __init__(
-        self, browser: Browser, session: CDPSession, pid: int | None, spec: LaunchSpec, stored: DownloadFolders
+        self,
+        browser: Browser,
+        session: CDPSession,
+        pid: int | None,
+        spec: LaunchSpec,
+        stored: DownloadFolders,
+        profile: Path | None,
     ) -> None:
+        """``profile`` is the browser's, if it is not the driver's."""
         self._browser = browser
         self._spec = spec
         self._session = session
         self._folders = DownloadFolders(pid)
         self._stored = stored
+        self._profile = profile
         self.pid = pid
 
     @property
@@ -170,7 +183,7 @@ class ChromiumShell:
 
     async def cdp_url(self) -> str:
         """Return the WebSocket that it listens at, once it does."""
-        profile = None if self.pid is None else profile_folder(self.pid)
+        profile = self._profile or (None if self.pid is None else profile_folder(self.pid))
         if profile is None:
             raise BrowserLost("the browser has ended, or has no profile of its own")
         while True:

@@ -272,13 +272,19 @@ class DownloadFolders:
         self._short = short
         self._root: Path | None = None
 
-    def make(self) -> Path:
-        """Make a context's folder, which the browser can write into. Raises BrowserError."""
+    def make(self, *, anyone: bool = False) -> Path:
+        """Make a context's folder, which the browser can write into. ``anyone``: it will run as somebody who is not
+        known yet; only who knows the folder's name finds it. Raises BrowserError.
+        """
         try:
             if self._root is None:
                 where = SHORT if self._short and len(tempfile.gettempdir()) > SHORT_LENGTH else None
                 self._root = self._given(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=where))
-            return self._given(tempfile.mkdtemp(dir=self._root))
+            made = self._given(tempfile.mkdtemp(dir=self._root))
+            if anyone:
+                self._root.chmod(0o711)
+                made.chmod(0o1777)
+            return made
         except OSError as error:
             raise BrowserError(f"no folder for downloads: {error.strerror}") from error
 

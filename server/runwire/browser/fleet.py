@@ -78,6 +78,8 @@ class Fleet:
         self._rounds = 0
         self._strays = False
         self.breaker = CircuitBreaker()
+        self._whole_breaker = CircuitBreaker()
+        """Of those that are not like the others: what ails them says nothing about those."""
         self.shells: list[Shell] = []
         self._leaving: set[Shell] = set()
         self.removed: Counter[str] = Counter()
@@ -132,8 +134,8 @@ class Fleet:
         Raises:
             BrowserUnavailable: the circuit is open, the driver or the browser does not start.
         """
-        now = self._now()
-        if (wait_s := self.breaker.wait_s(now)) > 0:
+        now, breaker = self._now(), self.breaker if whole is None else self._whole_breaker
+        if (wait_s := breaker.wait_s(now)) > 0:
             raise BrowserUnavailable(f"browsers failed to start several times; the next try is in {wait_s:.0f} s")
         try:
             driver = await self._ready_driver()
@@ -142,13 +144,13 @@ class Fleet:
                 driver.launch(whole or self.spec), name="chromium", limit_s=limit_s, adopt=lambda late: late.close()
             )
         except TimeoutError as error:
-            self._failed("silent")
+            self._failed("silent", breaker)
             await self.lose_driver("silent")
             raise BrowserUnavailable(f"no browser started within {self._settings.launch_timeout_s:g} s") from error
         except Exception as error:
-            self._failed(type(error).__name__)
+            self._failed(type(error).__name__, breaker)
             raise
-        self.breaker.succeeded()
+        breaker.succeeded()
         self.launches += 1
         shell = Shell(self.launches, port, self._free_slot(), born_at=self._now())
         self.shells.append(shell)
@@ -286,11 +288,11 @@ class Fleet:
             limit_s = self._settings.launch_timeout_s
             self._strays = await asyncio.to_thread(kill_strays, self._driver.pid, known, limit_s)
 
-    def _failed(self, why: str) -> None:
+    def _failed(self, why: str, breaker: CircuitBreaker) -> None:
         self.failed_launches += 1
         self._strays = True
         log.error("browser.failed", why=why, failed=self.failed_launches)
-        self.breaker.failed(self._now())
+        breaker.failed(self._now())
 
 
 async def _awaited(start: StartDriver) -> DriverPort:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 from pathlib import Path
 
 from runwire.browser.ports import OwnSpec
@@ -59,6 +60,18 @@ def arguments_of(own: OwnSpec) -> list[str]:
     if config.scale != 1.0:
         arguments.append(f"--force-device-scale-factor={config.scale:g}")
     return arguments
+
+
+def through(wrapper: str, profile: Path, folder: Path) -> Path:
+    """Return a program, put into ``folder``, that starts a wrapper with the browser's arguments and another profile.
+
+    The driver's own profile belongs to the server's user, and the wrapper's may not write there; a whole Chromium must.
+    The last of two such switches counts, and the driver puts its own behind everything that it is given.
+    """
+    made = folder / "start"
+    made.write_text(f'#!/bin/sh\nexec {shlex.quote(wrapper)} "$@" {shlex.quote(f"--user-data-dir={profile}")}\n')
+    made.chmod(0o700)
+    return made
 
 
 def extension_id(folder: str) -> str:
