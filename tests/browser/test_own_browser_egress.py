@@ -95,11 +95,16 @@ async def test_pages_cannot_reach_the_browsers_own_port_nor_what_is_not_public(
             attempt = "new Promise(done => { const s = new WebSocket(%s); s.onopen = () => done('open');"
             attempt += " s.onerror = () => done('refused'); })"
             assert await page.tell(attempt % json.dumps(own.cdp_url)) == "refused", "it has the origin of a page"
-            for name in ("127.0.0.1", "localhost"):
+            for name in ("127.0.0.1", "localhost", "[::ffff:7f00:1]"):
                 shown = await page.text_at(f"http://{name}:{debugging.port}/json/version")
-                assert shown == "the browser's own debugging port is no page"
+                assert shown == "a browser's debugging port is no page"
+                async with host.lease("another's", BrowserConfig()) as lease, lease.page() as other:
+                    with pytest.raises(BrowserError, match="debugging port is no page"):
+                        await other.goto(f"http://{name}:{debugging.port}/json/list", timeout_s=5)
             assert "not public" in await page.text_at("http://169.254.169.254/latest")
     assert not all_gone([browser], 1.0)
     assert profile is not None
     assert profile.name not in os.listdir(profile.parent)
-    assert asked <= {"127.0.0.1", "localhost", "169.254.169.254"}, "what Chromium asks by itself is refused"
+    assert asked <= {"127.0.0.1", "localhost", "::ffff:7f00:1", "169.254.169.254"}, (
+        "what Chromium asks by itself is refused"
+    )

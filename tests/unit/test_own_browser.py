@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import ip_address
+from itertools import product
 from pathlib import Path
 
 import pytest
 
 from runwire.browser.breaker import FAILURES
-from runwire.browser.egress_policy import EgressPolicy, policy_of
+from runwire.browser.debugging_port import is_marked, marked
+from runwire.browser.egress_policy import policy_of
 from runwire.browser.ports import OwnSpec
 from runwire.browser.whole import ADDRESS_FILE, arguments_of, extension_id, listening_at
 from runwire.contracts.browser import BrowserConfig
@@ -19,8 +24,15 @@ from runwire.testing.browser import ScriptedBrowser
 from tests.support.pools import PLAIN, pool_on, round_of, turns
 
 
-async def test_a_run_gets_a_browser_that_no_other_run_is_given_and_that_ends_with_it() -> None:
-    browser = ScriptedBrowser()
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Give a port that is nobody else's on this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield taken.getsockname()[1]
+
+
+async def test_a_run_gets_a_browser_that_no_other_run_is_given_and_that_ends_with_it(port: int) -> None:
+    browser = ScriptedBrowser(port=port)
     async with pool_on(browser) as pool:
         own = await pool.acquire_own("r1", BrowserConfig(only_hosts=("a.test",)), ("/x",))
         shared = await pool.acquire(PLAIN)
@@ -28,9 +40,10 @@ async def test_a_run_gets_a_browser_that_no_other_run_is_given_and_that_ends_wit
         assert [spec.own and spec.own.extensions for spec in browser.launched] == [("/x",), None]
         assert pool.statistics().leased == 2
         policy = own.proxy.policy  # type: ignore[attr-defined]  # the scripted one
-        assert (policy.only_hosts, policy.debugging) == (("a.test",), ("127.0.0.1", 9))
+        assert (policy.only_hosts, policy.debugging) == (("a.test",), ("127.0.0.1", port))
         assert "asked by the browser itself" in policy.may_name("update.googleapis.com", 443)
         assert pool.own.seats == {own}
+        assert is_marked(port)
         await round_of(pool)
         assert not own.shell.port.closed, "a browser without a context is in use"  # type: ignore[attr-defined]
         await pool.own.release(own)
@@ -38,6 +51,7 @@ async def test_a_run_gets_a_browser_that_no_other_run_is_given_and_that_ends_wit
         await turns()
         assert [shell.closed for shell in browser.shells] == [True, False]
         assert pool.statistics().leased == 1
+        assert not is_marked(port)
 
 
 @pytest.mark.parametrize("phase", ["start", "launch", "listen"])
@@ -93,13 +107,17 @@ async def test_launches_that_fail_hold_up_own_browsers_alone() -> None:
         assert pool.statistics().circuit == "closed"
 
 
-def test_its_debugging_port_is_no_page_even_where_the_loopback_is_allowed() -> None:
-    policy = EgressPolicy(
-        allowed=policy_of(("127.0.0.0/8", "::1", "0.0.0.0"), None).allowed, debugging=("127.0.0.1", 41)
-    )
-    for address in ("127.0.0.1", "127.0.0.2", "::1", "0.0.0.0"):
-        assert "debugging port" in (policy.may_connect("x.test", 41, ip_address(address)) or ""), address
-        assert policy.may_connect("x.test", 42, ip_address(address)) is None
+def test_a_debugging_port_is_no_page_for_anybody_even_where_the_loopback_is_allowed(port: int) -> None:
+    allow = ("127.0.0.0/8", "::1", "0.0.0.0", "::", "localhost", "::ffff:127.0.0.1")
+    others, own = policy_of(allow, None), replace(policy_of(allow, None), debugging=("127.0.0.1", port))
+    names = ("127.0.0.1", "127.0.0.2", "::1", "0.0.0.0", "::", "::ffff:127.0.0.1", "::ffff:0.0.0.0", "64:ff9b::7f00:1")
+    with marked(port):
+        for address, policy in product(names, (others, own)):
+            assert "debugging port" in (policy.may_connect("localhost", port, ip_address(address)) or ""), address
+            assert policy.may_connect("localhost", port - 1, ip_address(address)) is None
+        with marked(port):
+            assert is_marked(port)
+    assert not is_marked(port)
 
 
 def test_what_it_is_started_with() -> None:

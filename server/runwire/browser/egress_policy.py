@@ -1,4 +1,4 @@
-"""Where a browser run may go, as pure rules. Floor 4; any thread; resolves nothing itself.
+"""Where a browser run may go, as rules. Floor 4; any thread; resolves nothing itself.
 
 Deny by default what is not public: loopback, private, link-local (cloud metadata), multicast, reserved. The sample
 site's origin and what the server's setting names are the exceptions.
@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from runwire.browser.debugging_port import is_marked
 from runwire.errors import BrowserError
-from runwire.protocol.addresses import Address, Allowed, allowed_by, matches
+from runwire.protocol.addresses import Address, Allowed, allowed_by, matches, unmapped
 
 SETTING = "browser_allow"
 PROXY_HEADER = "x-runwire-egress"
@@ -25,8 +26,8 @@ class EgressPolicy:
 
     ``origin`` is the sample site's (host, port). ``allowed`` may be visited although private; ``only_hosts``, if any,
     are the only names that may be visited at all. ``debugging`` is where the run's own browser listens for CDP: it is
-    reached by a tunnel to exactly this address, as WebSockets are, and never as a page. ``errands`` are hosts that the
-    browser asks on its own account: nobody is.
+    reached by a tunnel to exactly this address, as WebSockets are, and never as a page; another run's is not reached at
+    all. ``errands`` are hosts that the browser asks on its own account: nobody is.
     """
 
     origin: tuple[str, int] | None = None
@@ -44,9 +45,10 @@ class EgressPolicy:
         return None
 
     def may_connect(self, host: str, port: int, address: Address) -> str | None:
-        """Return why ``address``, which ``host`` resolved to, may not be connected to, or None."""
-        if self.debugging is not None and port == self.debugging[1] and (address.is_loopback or address.is_unspecified):
-            return "the browser's own debugging port is no page"
+        """Return why ``address``, which ``host`` resolved to, may not be connected to, or None. Raises OSError."""
+        plain = unmapped(address)
+        if (plain.is_loopback or plain.is_unspecified) and is_marked(port):
+            return "a browser's debugging port is no page"
         return None if (host, port) == self.origin else self.allowed.why_not(host, address)
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 import structlog
 
 from runwire.browser.closing import CloseCounts, close_within
+from runwire.browser.debugging_port import marked
 from runwire.browser.egress_policy import EgressPolicy, check_page_address, policy_of
 from runwire.browser.executable import find_executable
 from runwire.browser.fleet import Fleet
@@ -33,13 +35,16 @@ LISTEN_LIMIT_S = 5.0
 
 @dataclass(eq=False, slots=True)
 class OwnSeat:
-    """A run's own browser, its way out and its address. ``ended`` is set once it is being given back."""
+    """A run's own browser, its way out and its address. ``ended`` is set once it is being given back; ``mark`` keeps
+    all runs' pages away from its port.
+    """
 
     run_id: str
     shell: Shell
     proxy: EgressPort
     cdp_url: str = ""
     ended: bool = False
+    mark: ExitStack = field(default_factory=ExitStack)
 
     async def check(self, url: str) -> None:
         """Raises BrowserError, with the reason, if a page at ``url`` could not be reached."""
@@ -103,11 +108,12 @@ class OwnBrowsers:
             shell.seats.add(seat)
             async with asyncio.timeout(LISTEN_LIMIT_S):
                 seat.cdp_url = await shell.port.cdp_url()
+            address = urlsplit(seat.cdp_url)
+            listening = (address.hostname or "", address.port or 0)
+            seat.mark.enter_context(marked(listening[1]))
         except BaseException:
             await (proxy.close() if seat is None else self.release(seat, fault=True))
             raise
-        address = urlsplit(seat.cdp_url)
-        listening = (address.hostname or "", address.port or 0)
         proxy.admit(replace(policy, debugging=listening, errands=ERRANDS))
         return seat
 
@@ -123,6 +129,7 @@ class OwnBrowsers:
         try:
             await self._fleet.remove(seat.shell)
         finally:
+            seat.mark.close()
             await close_within(self._counts, "proxy", seat.proxy.close, self._settings.close.page_s)
 
     def reclaim(self, run_id: str) -> None:

@@ -35,7 +35,7 @@ class ScriptedBrowser:
     ``listen``, ``probe``, ``driver.probe``, ``page.close``, ``context.close``, ``browser.close``, ``driver.close``),
     ``failing`` those that raise what it maps them to. Both may be changed at any time. ``calls`` counts what was asked,
     ``order`` lists what was closed, ``answers`` maps an action to what performing it raises; ``configs`` is what
-    contexts were made with, ``launched`` what browsers were.
+    contexts were made with, ``launched`` what browsers were; ``port`` is where they say that they listen.
     """
 
     hanging: set[str] = field(default_factory=set)
@@ -47,6 +47,7 @@ class ScriptedBrowser:
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
     configs: list[tuple[BrowserConfig, HttpSecret | None]] = field(default_factory=list)
     launched: list[LaunchSpec] = field(default_factory=list)
+    port: int = 9
 
     async def start_driver(self) -> DriverPort:
         """Start the scripted driver."""
@@ -140,7 +141,7 @@ class ScriptedShell(ScriptedPart):
     async def cdp_url(self) -> str:
         """Return an address that nobody listens at."""
         await self.op("listen")
-        return "ws://127.0.0.1:9/devtools/browser/scripted"
+        return f"ws://127.0.0.1:{self.browser.port}/devtools/browser/scripted"
 
     async def new_context(self, config: BrowserConfig, proxy: str, secret: HttpSecret | None) -> ContextPort:
         """Make a context."""
