@@ -110,7 +110,8 @@ class ChromiumDriver:
         # What the driver stores of it (a trace while it grows): its own folder for that stays when it is killed.
         stored = DownloadFolders(None, short=spec.own is not None)
         folder = stored.make()
-        program, profile = spec.wrapper or spec.executable, None
+        program: str | Path = spec.wrapper or spec.executable
+        profile: Path | None = None
         if spec.own is not None:  # a whole one keeps things in both, and leaves them there when it is killed
             home = stored.make(anyone=bool(spec.wrapper))
             environment["HOME"] = environment["TMPDIR"] = str(home)
