@@ -26,7 +26,21 @@ TARGETS = st.one_of(
     ),
 )
 COMPARISONS = st.sampled_from(("is", "contains"))
-KEYS = st.sampled_from(("Enter", "Control+A", "ArrowDown"))
+NAMED = (
+    "Enter",
+    "ArrowDown",
+    "Pause",
+    "PrintScreen",
+    "ScrollLock",
+    "NumLock",
+    "AltGraph",
+    "ControlRight",
+    "Numpad5",
+    "F12",
+)
+SIGNS = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp"))
+HELD = st.sampled_from(("", "Control+", "ShiftLeft+", "Control+Alt+"))
+KEYS = st.builds("".join, st.tuples(HELD, st.sampled_from(NAMED) | st.sampled_from("+.,:\"' Aa") | SIGNS))
 IN_FRAME = st.one_of(st.builds(do.Click, TARGETS), st.builds(do.Fill, TARGETS, TEXTS))
 ACTIONS: dict[type[do.Action], st.SearchStrategy[do.Action]] = {
     do.Navigate: st.builds(do.Navigate, NAMES),

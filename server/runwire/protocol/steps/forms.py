@@ -15,7 +15,9 @@ from runwire.protocol.steps import actions as do
 from runwire.protocol.steps.pattern import Pattern
 from runwire.protocol.steps.phrases import (
     address_of,
+    box_of,
     certain_of,
+    control_of,
     count_of,
     duration_of,
     edge_of,
@@ -35,13 +37,16 @@ from runwire.protocol.steps.target import Target
 _CONVERTERS: Mapping[str, Callable[..., Any]] = {
     "target": target_of,
     "onto": target_of,
+    "box": box_of,
     "certain": certain_of,
+    "control": control_of,
     "value": text_of,
     "text": name_of,
     "address": address_of,
     "site": site_of,
     "option": name_of,
     "name": name_of,
+    "listed": quoted_of,
     "file": quoted_of,
     "variable": variable_of,
     "new_variable": new_variable_of,
@@ -53,6 +58,7 @@ _CONVERTERS: Mapping[str, Callable[..., Any]] = {
     "edge": edge_of,
 }
 _DIALOG = "[the] [next] [confirmation|javascript|browser] dialog|alert|prompt|popup"
+_SHOWN = "visible|shown|displayed|present"
 _CHECKED = "checked|ticked|selected"
 _UNCHECKED = "unchecked|unticked|unselected|deselected"
 
@@ -92,6 +98,19 @@ def _text(*, absent: bool = False) -> Callable[..., do.Action]:
 def _verified(*endings: str) -> tuple[str, ...]:
     """Return patterns that a verb begins: each check waits, so that "wait until" and "verify that" are the same."""
     return tuple(f"{verb} {ending}" for ending in endings for verb in ("@verify", "wait until|for"))
+
+
+def _of(subject: str, contains: Callable[..., do.Action], equals: Callable[..., do.Action]) -> tuple[Form, ...]:
+    """Return what can be said of a fact of an element. The plain words come first: other words for "is" and "contains"
+    may be part of a name without quotes, as in "number of items to be shipped".
+    """
+    start = f"@verify [the] {subject} of <target>"
+    return (
+        _form(f"{start} contains <value>", build=contains),
+        _form(f"{start} is equal to <value>", f"{start} is <value>", build=equals),
+        _form(f"{start} @contains <value>", build=contains, wide=True),
+        _form(f"{start} @is <value>", build=equals, wide=True),
+    )
 
 
 def _compared(what: str, verify: Callable[..., do.Action]) -> tuple[Form, ...]:
@@ -134,19 +153,24 @@ FORMS: tuple[Form, ...] = (
     _form("right-click|rightclick [on] <target>", "right click [on] <target>",
           build=lambda target: do.Click(target, button="right")),
     _form("click|tap [on] <target>", build=do.Click),
-    _form("fill [in|out] <target> with <value>", "enter|input|write <value> in|into|to <target>", build=do.Fill),
-    _form("fill [in] <value> in|into <target>", "enter|input|write <value> as|for [the] <target>", build=do.Fill,
+    _form("fill [in] <target> with <value>", "enter|input|write <value> in|into <target>", build=do.Fill),
+    _form("fill out <target> with <value>", "fill [in] <value> in|into <target>",
+          "enter|input|write <value> as|for [the] <target>", "enter|input|write <value> to <target>", build=do.Fill,
           wide=True),
     _form("clear <target>", build=lambda target: do.Fill(target, "")),
     _form("type <value> in|into <target>", "type <value>", build=do.TypeText),
     _form("press|hit [the] <key> in|on <target>", "press|hit [the] <key>", build=do.Press),
-    _form("press|hit|push [on] <certain>", build=lambda certain: do.Click(certain), wide=True),
-    _form("select|choose|pick [the] [option] <option> [option] from|in <target>", build=do.Select),
+    _form("press|hit [on] <control>", build=lambda control: do.Click(control), wide=True),
+    _form("push [on] <certain>", build=lambda certain: do.Click(certain), wide=True),
+    _form("select|choose|pick <option> from|in <target>", build=do.Select),
+    _form("select|choose|pick [the] [option] <listed> [option] from|in <target>",
+          build=lambda listed, target: do.Select(target, listed), wide=True),
     _form("select|choose|pick [the] [option] <option> as|for [the] <target>", build=do.Select, wide=True),
     _form("select|choose|pick <target>", build=_chosen, wide=True),
-    _form("check|tick <target>", build=lambda target: do.SetChecked(target, True)),
+    _form("check|tick <box>", build=lambda box: do.SetChecked(box, True)),
     _form("uncheck|untick|deselect|unselect <target>", build=lambda target: do.SetChecked(target, False)),
-    _form("hover [the] [mouse] [over|on] <target>", "move [the] mouse over|to|onto <target>", build=do.Hover),
+    _form("hover [the] mouse over|on <target>", "hover [over|on] <target>", "move [the] mouse over|to|onto <target>",
+          build=do.Hover),
     _form("drag [and] [drop] <target> to|onto|into|on <onto>", build=do.Drag),
     _form("scroll [to] [the] <edge> [of] [the] [page]", build=lambda edge: do.ScrollPage(edge), wide=True),
     _form("scroll to <target>", "scroll until <target> @appears", build=do.ScrollTo),
@@ -165,19 +189,22 @@ FORMS: tuple[Form, ...] = (
     _form(*_verified("[the] page @shows [the] [text] <text>"), "@see [the] [text] <text>", build=_text(), wide=True),
     _form("wait for|until <target> @vanishes", "wait for|until <target> [to] [be] hidden|invisible|gone",
           build=lambda target: do.WaitForElement(target, visible=False)),
-    _form("wait for|until <target> @appears", build=do.WaitForElement),
-    _form(*_verified("<target> @is enabled"), build=_element("enabled"), wide=True),
-    _form(*_verified("<target> @is disabled", "<target> @is_not enabled"), build=_element("disabled"), wide=True),
+    _form("wait for|until <target> @appears", f"wait for|until <target> [to] {_SHOWN}", build=do.WaitForElement),
+    _form("wait for|until <target> @is enabled", build=_element("enabled"), wide=True),
+    _form("wait for|until <target> @is disabled", "wait for|until <target> @is_not enabled",
+          build=_element("disabled"), wide=True),
     _form("wait for|until <target>", build=do.WaitForElement),
-    _form("@verify [the] text <text> @vanishes", "@verify no text <text>", build=_text(absent=True)),
-    _form("@verify [the] text <text> @appears", "@verify [the] text <text>", build=_text()),
-    _form("@verify [the] value of <target> @contains <value>",
-          build=lambda target, value: do.VerifyValue(target, value, "contains")),
-    _form("@verify [the] value of <target> @is <value>", build=do.VerifyValue),
-    _form("@verify [the] attribute <name> of <target> @contains <value>",
-          build=lambda target, name, value: do.VerifyAttribute(target, name, value, "contains")),
-    _form("@verify [the] attribute <name> of <target> @is <value>", build=do.VerifyAttribute),
-    _form("@verify [the] count|number of <target> @is <count>", build=do.VerifyCount),
+    _form(f"@verify [the] text <text> is not|no [longer] {_SHOWN}", "@verify no text <text>",
+          build=_text(absent=True)),
+    _form(f"@verify [the] text <text> is {_SHOWN}", "@verify [the] text <text>", build=_text()),
+    # Any other words behind a text without quotes are part of it: "Order 7 does not exist" may be what a page says.
+    _form("@verify [the] text <text> @vanishes", build=_text(absent=True), wide=True),
+    _form("@verify [the] text <text> @appears", build=_text(), wide=True),
+    *_of("value", lambda target, value: do.VerifyValue(target, value, "contains"), do.VerifyValue),
+    *_of("attribute <name>", lambda target, name, value: do.VerifyAttribute(target, name, value, "contains"),
+         do.VerifyAttribute),
+    _form("@verify [the] count|number of <target> is <count>", build=do.VerifyCount),
+    _form("@verify [the] count|number of <target> @is <count>", build=do.VerifyCount, wide=True),
     _form("@verify there @is <count> <target>", build=do.VerifyCount, wide=True),
     _form("@verify there @is no <target>", "@verify there @is_not [a|an|any] <target>", build=_element("hidden"),
           wide=True),
@@ -195,7 +222,8 @@ FORMS: tuple[Form, ...] = (
     _form(f"accept|confirm {_DIALOG} with <text>", build=lambda text: do.AnswerDialog(True, text)),
     _form(f"accept|confirm {_DIALOG}", build=lambda: do.AnswerDialog(True)),
     _form(f"dismiss|cancel|close {_DIALOG}", build=lambda: do.AnswerDialog(False)),
-    _form("@verify [the] dialog [text] [says|contains|shows|is] <text>", build=do.VerifyDialog),
+    _form("@verify [the] dialog [text] [says|contains] <text>", build=do.VerifyDialog),
+    _form("@verify [the] dialog [text] shows|is <text>", build=do.VerifyDialog, wide=True),
     _form("@verify [the] download [of] <file>", build=_download()),
     _form("@verify [the] download name @contains <file> is not empty",
           build=_download(filled=True, comparison="contains")),
@@ -216,8 +244,8 @@ FORMS: tuple[Form, ...] = (
           build=_element("unchecked"), wide=True),
     _form(f"@affirm <target> @is {_CHECKED}", build=_element("checked"), wide=True),
     _form("@affirm <target> @appears", build=_element("visible"), wide=True),
-    _form("check <target> @is enabled", build=_element("enabled"), wide=True),
-    _form("check <target> @is disabled", "check <target> @is_not enabled", build=_element("disabled"), wide=True),
+    _form("@affirm <target> @is enabled", build=_element("enabled"), wide=True),
+    _form("@affirm <target> @is disabled", "@affirm <target> @is_not enabled", build=_element("disabled"), wide=True),
     _form("@affirm <target> @is empty", build=lambda target: do.VerifyValue(target, ""), wide=True),
     _form("@affirm <target> @has [the] value <value>", build=do.VerifyValue, wide=True),
     _form("@affirm <target> @contains <value>", build=_holds, wide=True),

@@ -81,7 +81,7 @@ def _plain(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
         tokens = tokens[1:]
     if len(tokens) > 1 and tokens[0].keyword in ("i", "we", "you"):
         tokens = tokens[1:]
-    if len(tokens) > 1 and tokens[-1].text == "." and not tokens[-1].quoted:
+    if len(tokens) > 1 and tokens[-2].quoted and tokens[-1].text == "." and not tokens[-1].quoted:
         tokens = tokens[:-1]
     states = any(token.keyword in _MODALS for token in tokens[1:])
     return (_VERIFY, *tokens) if states and tokens[0].keyword not in _VERBS else tokens

@@ -49,12 +49,15 @@ _MODIFIERS = {
 }  # fmt: skip
 _NAMED_KEYS = (
     "Enter", "Tab", "Escape", "Backspace", "Delete", "Insert", "Home", "End", "PageUp", "PageDown", "Space", "ArrowUp",
-    "ArrowDown", "ArrowLeft", "ArrowRight", "CapsLock", "ContextMenu", "NumpadEnter", "NumpadAdd", "NumpadSubtract",
-    "NumpadMultiply", "NumpadDivide", "NumpadDecimal", "Backquote", "Minus", "Equal", "Backslash", "BracketLeft",
-    "BracketRight", "Comma", "Period", "Quote", "Semicolon", "Slash", *(f"F{number}" for number in range(1, 25)),
-    *(f"Digit{digit}" for digit in range(10)), *(f"Numpad{digit}" for digit in range(10)),
-    *(f"Key{letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+    "ArrowDown", "ArrowLeft", "ArrowRight", "CapsLock", "NumLock", "ScrollLock", "Pause", "PrintScreen", "ContextMenu",
+    "ShiftLeft", "ShiftRight", "ControlLeft", "ControlRight", "AltLeft", "AltRight", "AltGraph", "MetaLeft",
+    "MetaRight", "Backquote", "Minus", "Equal", "Backslash", "BracketLeft", "BracketRight", "Comma", "Period", "Quote",
+    "Semicolon", "Slash", "NumpadEnter", "NumpadAdd", "NumpadSubtract", "NumpadMultiply", "NumpadDivide",
+    "NumpadDecimal", "AudioVolumeMute", "AudioVolumeDown", "AudioVolumeUp", "MediaTrackNext", "MediaTrackPrevious",
+    "MediaPlayPause", *(f"F{number}" for number in range(1, 13)), *(f"Digit{digit}" for digit in range(10)),
+    *(f"Numpad{digit}" for digit in range(10)), *(f"Key{letter}" for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
 )  # fmt: skip
+"""What Playwright's US keyboard has, beside the keys of one character."""
 _KEYS = {
     **{name.lower(): name for name in (*_NAMED_KEYS, *_MODIFIERS.values())},
     **_MODIFIERS,
@@ -126,6 +129,33 @@ def site_of(tokens: Tokens) -> str:
     return address
 
 
+def box_of(tokens: Tokens) -> Target:
+    """Return the target of ``Check``, which is also how "Check that …" begins.
+
+    Raises:
+        InvalidInput: the sentence verifies something.
+    """
+    if (word := tokens[0].keyword) in ("that", "if", "whether"):
+        raise InvalidInput(f'"{tokens[0].text}" is no box; to verify something: Check {word} "…" is visible')
+    return target_of(tokens)
+
+
+def control_of(tokens: Tokens) -> Target:
+    """Return a target that is said to be a button, a link and so on, where a name alone could be a key's.
+
+    Raises:
+        InvalidInput: there is a name alone.
+    """
+    target = target_of(tokens)
+    if target.kind == "any":
+        raise InvalidInput(_press_or_click(target.text))
+    return target
+
+
+def _press_or_click(name: str) -> str:
+    return f'"{name}" is no key; write: Press the "{name}" button, or: Click "{name}"'
+
+
 def certain_of(tokens: Tokens) -> Target:
     """Return a target that is clearly one: something in quotes, or a button, a link, a field.
 
@@ -152,13 +182,13 @@ def key_of(tokens: Tokens) -> str:
     """
     words = tokens[:-1] if len(tokens) > 1 and tokens[-1].keyword in ("key", "keys") else tokens
     said = text_of(words)
-    if "${" in said:
+    if "${" in said and len(words) == 1:
         return said
-    *modifiers, key = (
-        [*said.removesuffix("+").removesuffix("+").split("+"), "+"] if said.endswith("+") else said.split("+")
-    )
-    named = [*(_MODIFIERS.get(word.strip().lower(), "") for word in modifiers), _key_named(key.strip() or key)]
+    held, key = (said[:-1].removesuffix("+"), "+") if said.endswith("+") else said.rpartition("+")[::2]
+    named = [_key_named(word.strip() or word) for word in (*(held.split("+") if held else ()), key)]
     if not all(named):
+        if words[0].quoted:
+            raise InvalidInput(_press_or_click(said))
         raise InvalidInput(f'"{said}" is no key; write a name such as Enter, Tab, ArrowDown or Control+A')
     return "+".join(named)
 
@@ -177,12 +207,17 @@ def count_of(tokens: Tokens) -> int:
 
 
 def seconds_of(tokens: Tokens) -> float:
-    """Return a number of seconds, above 0 and at most :data:`MAX_WAIT_S`; ``500ms`` is understood."""
-    text = text_of(tokens)
-    found = _DURATION.fullmatch("1" if tokens[0].keyword in ("a", "one") else text)
+    """Return a number of seconds, above 0 and at most :data:`MAX_WAIT_S`; ``500ms`` is understood, and ``a`` for 1."""
+    text = _number(tokens)
+    found = _DURATION.fullmatch(text)
     if found is None:
         raise InvalidInput(f'"{text}" is no number of seconds')
     return _bounded(float(found[1]) / (1000 if found[2] == "ms" else 1))
+
+
+def _number(tokens: Tokens) -> str:
+    """Return the text of a number before its unit, 1 if that is "a" or "one"."""
+    return "1" if len(tokens) == 1 and tokens[0].keyword in ("a", "one") else text_of(tokens)
 
 
 def _bounded(seconds: float) -> float:
@@ -193,16 +228,16 @@ def _bounded(seconds: float) -> float:
 
 def minutes_of(tokens: Tokens) -> float:
     """Return a number of minutes in seconds, within the same bounds."""
-    text = text_of(tokens)
+    text = _number(tokens)
     if _DURATION.fullmatch(text) is None or not text[-1].isdigit():
         raise InvalidInput(f'"{text}" is no number of minutes')
     return _bounded(float(text) * 60)
 
 
 def duration_of(tokens: Tokens) -> float:
-    """Return the seconds of ``2s`` or ``500ms``, within the same bounds. A bare number says no unit."""
+    """Return the seconds of ``2s`` or ``500ms``, within the same bounds. Anything else is something on the page."""
     text = text_of(tokens)
-    if tokens[0].quoted or text.isdigit():
+    if tokens[0].quoted or not text.endswith("s") or _DURATION.fullmatch(text) is None:
         raise InvalidInput(f'"{text}" is no time; write 2 seconds')
     return seconds_of(tokens)
 

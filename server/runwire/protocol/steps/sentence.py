@@ -49,6 +49,11 @@ def _with_target(words: str, preposition: str, target: Target | None) -> str:
     return words if target is None else f"{words} {preposition} {_target(target)}"
 
 
+def _key(key: str) -> str:
+    """Return a key's name; in quotes if it is a sign, which a sentence could end with or begin a quote by."""
+    return key if key.replace("+", "x").isalnum() else quoted(key)
+
+
 def _compared(what: str, action: do.VerifyTitle | do.VerifyUrl) -> str:
     verb = {"is": "is", "contains": "contains"}[action.comparison]
     if action.negated:
@@ -81,7 +86,7 @@ _WRITERS: dict[type[do.Action], Callable[[Any], str]] = {
     do.Click: _click,
     do.Fill: _fill,
     do.TypeText: lambda a: _with_target(f"Type {quoted(a.value)}", "into", a.target),
-    do.Press: lambda a: _with_target(f"Press {a.key}", "on", a.target),
+    do.Press: lambda a: _with_target(f"Press {_key(a.key)}", "on", a.target),
     do.Select: lambda a: f"Select {quoted(a.option)} from {_target(a.target)}",
     do.SetChecked: lambda a: f"{'Check' if a.checked else 'Uncheck'} {_target(a.target)}",
     do.Hover: lambda a: f"Hover {_target(a.target)}",

@@ -44,7 +44,7 @@ _NOT_BE = (
 WORDING: Mapping[str, tuple[str, ...]] = {
     "verify": (*_VERIFY, *(f"{verb} that" for verb in _VERIFY), "check that", "check if", "check whether"),
     "affirm": (*_VERIFY, *(f"{verb} that" for verb in _VERIFY), "check", "check that", "check if", "check whether"),
-    "is": (*_BE, *_said("equals"), "is equal to", "should be equal to", "to be equal to"),
+    "is": (*_BE, *_said("equals"), "equal to", "is equal to", "should be equal to", "to be equal to"),
     "is_not": (*_NOT_BE, *_denied("equals")),
     "contains": _said("contains", "includes"),
     "lacks": _denied("contains", "includes"),
