@@ -99,6 +99,10 @@ def test_schema_example_is_valid() -> None:
         ({"steps": ["Go back", 5]}, "step 2: a sentence is needed, not a number"),
         ({"steps": [{"Verify text": "x"}]}, "step 1: a sentence is needed, not an object; put the whole sentence"),
         ({"steps": ["Go back", "Click"]}, "step 2: no target given"),
+        (
+            {"steps": ["Go back"], "video": "always"},
+            "unknown key 'video' in the test; it belongs under browser; known are name",
+        ),
         ({"steps": ["Go back"], "stepps": 1}, "unknown key 'stepps' in the test; known are name, url, steps"),
         ({"steps": ["Go back"], "name": ""}, "name: a text of 1 to 200 characters is needed"),
         ({"steps": ["Go back"], "url": 1}, "url: a text of 1 to 2000 characters is needed"),

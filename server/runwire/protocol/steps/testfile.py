@@ -99,7 +99,8 @@ def parse_loosely(source: object) -> BrowserTest:
     unknown = sorted(str(key) for key in data if key not in INPUT_SCHEMA["properties"])
     if unknown:
         known = ", ".join(INPUT_SCHEMA["properties"])
-        raise InvalidInput(f"unknown key {unknown[0]!r} in the test; known are {known}")
+        hint = "; it belongs under browser" if unknown[0] in BrowserOptions.__struct_fields__ else ""
+        raise InvalidInput(f"unknown key {unknown[0]!r} in the test{hint}; known are {known}")
     variables, rows = parse_values(data.get("variables"), "variables"), _rows(data.get("data"))
     files = parse_values(data.get("files"), "files", names=False)
     steps = _with_files(_steps(data.get("steps")), files)
