@@ -24,9 +24,19 @@ from runwire.contracts.model import Message, ModelAnswer, ModelRequest, Tool, To
 from runwire.errors import InvalidInput, StorageUnavailable
 from runwire.ids import new_id
 from runwire.protocol.readings import Reading, SentenceKey
-from runwire.protocol.steps.actions import Action, InFrame, Navigate, Step, Unread, only_looks
+from runwire.protocol.steps.actions import (
+    Action,
+    AnswerDialog,
+    InFrame,
+    Navigate,
+    SetChecked,
+    Step,
+    Unread,
+    only_looks,
+)
 from runwire.protocol.steps.forms import USAGE
-from runwire.protocol.steps.grammar import MAX_SENTENCE, parse_step
+from runwire.protocol.steps.grammar import MAX_SENTENCE, looking_verb, parse_step
+from runwire.protocol.steps.target import Target
 from runwire.protocol.steps.testfile import BrowserTest, unread_sentences, with_file
 from runwire.protocol.steps.variables import check_references
 
@@ -35,14 +45,8 @@ TRIES = 3
 MAX_REASON = 500
 
 _SECRET = re.compile(r"\{\{\s*secret\.[A-Za-z0-9_.-]+\s*\}\}")
-_LOOKING = re.compile(
-    r"""\s* (?: (?:then|and|now)\s+ )?
-    (?: (?: verify | check\s(?:that|if|whether) | make\ssure | assert | ensure | expect | validate | confirm\sthat
-          | there\s(?:is|are|should) | (?:(?:i|we|you)\s)?(?:see|should) )\b
-      | (?: the | an? | all | no | each | every | ["'\u201c] ) .* \b(?:should|must)\b )""",
-    re.IGNORECASE | re.VERBOSE,
-)
-"""A sentence that says what there is to be seen."""
+_ALSO: Mapping[str, type[Any]] = {"check": SetChecked, "confirm": AnswerDialog}
+"""What a verb that verifies does as well: "Check the terms", "Confirm the alert"."""
 
 _SYSTEM = """\
 You translate one sentence of a browser test, written by a tester, into exactly one sentence of a fixed step language.
@@ -176,7 +180,8 @@ class SentenceReader:
         """Refuse a reading that says more than the sentence. Raises InvalidInput that tells the model so."""
         check_references((read,), frozenset(names))
         action = read.action.action if isinstance(read.action, InFrame) else read.action
-        if _LOOKING.match(sentence) and not only_looks(action):
+        verb = looking_verb(sentence)
+        if verb and not only_looks(action) and not isinstance(action, _ALSO.get(verb, ())):
             raise InvalidInput("the sentence only verifies something; so must the step")
         if not set(_SECRET.findall(repr(action))) <= set(_SECRET.findall(sentence)):
             raise InvalidInput("the sentence speaks of no such secret")
@@ -188,8 +193,9 @@ class SentenceReader:
 
 
 def _words(action: Action) -> str:
-    target = getattr(action, "target", None)
-    return "" if target is None else str(target.text)
+    """Return what an action uses by its name: its targets, an option of a list, a key."""
+    used = [getattr(action, name, None) for name in ("target", "onto", "option", "key")]
+    return "\n".join(one.text if isinstance(one, Target) else one for one in used if one is not None)
 
 
 def _leads_away(url: str, here: str) -> bool:

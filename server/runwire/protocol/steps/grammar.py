@@ -33,6 +33,7 @@ from runwire.protocol.steps.forms import FORMS, USAGE
 from runwire.protocol.steps.pattern import Attempt
 from runwire.protocol.steps.phrases import name_of
 from runwire.protocol.steps.tokens import Token, tokenize
+from runwire.protocol.steps.wording import WORDING
 
 MAX_SENTENCE = 1_000
 """Most characters of a sentence; a guess that no honest step reaches."""
@@ -45,6 +46,9 @@ _VERBS = sorted({word for form in FORMS for pattern in form.patterns for word in
 _VERIFY = Token("verify", False, 0, 0)
 _LEADS = frozenset({"and", "then", "when", "given", "but", "now", "next", "also", "finally", "please"})
 _MODALS = frozenset({"should", "shouldn't", "must", "mustn't"})
+_LOOKS = (*WORDING["affirm"], *WORDING["see"], *WORDING["not_see"], *_MODALS, "wait", "there is", "there are")
+_LOOKING = sorted((tuple(phrase.split()) for phrase in _LOOKS), key=len, reverse=True)
+"""How a sentence begins that says what there is to be seen; the longest first."""
 
 
 def parse_step(index: int, sentence: str) -> Step:
@@ -60,6 +64,20 @@ def parse_step(index: int, sentence: str) -> Step:
         raise type(error)(f"step {index}: {error.message}", step=index, text=sentence[:MAX_SENTENCE]) from error
 
 
+def looking_verb(sentence: str) -> str:
+    """Return the words by which a sentence, known or not, says that something is only looked at: "check that", "wait";
+    "verify" if it is a statement with "should" or "must". Empty if it says that something is done.
+
+    Raises:
+        InvalidInput: a quote is not closed.
+    """
+    tokens = _plain(tokenize(sentence))
+    if _is_in_frame(tokens):
+        tokens = _plain(tokens[(_colon(tokens) or 1) + 1 :])
+    said = tuple(token.keyword for token in tokens)
+    return next((" ".join(phrase) for phrase in _LOOKING if said[: len(phrase)] == phrase), "")
+
+
 def _parse(sentence: str) -> Action:
     if len(sentence) > MAX_SENTENCE:
         raise InvalidInput(f"the sentence is longer than {MAX_SENTENCE} characters")
@@ -68,7 +86,7 @@ def _parse(sentence: str) -> Action:
         raise InvalidInput("the sentence is empty")
     tokens = _plain(tokens)
     try:
-        return _in_frame(tokens[2:]) if [token.keyword for token in tokens[:2]] == ["in", "frame"] else _match(tokens)
+        return _in_frame(tokens[2:]) if _is_in_frame(tokens) else _match(tokens)
     except InvalidInput as error:
         raise UnknownSentence(error.message + _second_step(sentence, tokens)) from error
 
@@ -87,6 +105,10 @@ def _plain(tokens: tuple[Token, ...]) -> tuple[Token, ...]:
     return (_VERIFY, *tokens) if states and tokens[0].keyword not in _VERBS else tokens
 
 
+def _colon(tokens: tuple[Token, ...]) -> int | None:
+    return next((at for at, token in enumerate(tokens) if not token.quoted and token.text.endswith(":")), None)
+
+
 def _second_step(sentence: str, tokens: tuple[Token, ...]) -> str:
     """Return the advice for a sentence that is two steps, if it reads like that."""
     for token, after in pairwise(tokens):
@@ -95,9 +117,13 @@ def _second_step(sentence: str, tokens: tuple[Token, ...]) -> str:
     return ""
 
 
+def _is_in_frame(tokens: tuple[Token, ...]) -> bool:
+    return [token.keyword for token in tokens[:2]] == ["in", "frame"]
+
+
 def _in_frame(tokens: tuple[Token, ...]) -> Action:
     """Read ``NAME: SENTENCE``; the colon may stand alone or end an unquoted name."""
-    at = next((at for at, token in enumerate(tokens) if not token.quoted and token.text.endswith(":")), None)
+    at = _colon(tokens)
     if at is None:
         raise InvalidInput('expected ":" after the frame, as in: In frame "payment": Click "Pay"')
     word = tokens[at].text[:-1]
