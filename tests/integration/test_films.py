@@ -27,6 +27,8 @@ COPIES = 'for last; do :; done; exec cat > "$last"'
 """The video is what the encoder was given."""
 FAILS = "echo 'Unknown encoder' >&2; exit 8"
 HANGS = "exec sleep 60"
+FLOODS = "yes error-error-error >&2"
+LEAVES_OPEN = 'trap "" TERM; sleep 0.8 & exec sleep 60'
 FULL = 'for last; do :; done; head -c 200 > "$last"'
 """Takes a little and ends well, as ffmpeg does at its most bytes."""
 
@@ -134,6 +136,35 @@ async def test_an_encoder_that_hangs_is_killed_in_time(make_encoder: MakeEncoder
     video = await film.end(0.2)
     assert time.monotonic() - started < 1.0
     assert video == Video(None, "the encoder had not ended 0.2 s after the run")
+
+
+@pytest.mark.parametrize("line", [FLOODS, LEAVES_OPEN])
+async def test_an_encoder_that_says_too_much_or_leaves_what_it_had_open_leaves_nothing(
+    make_encoder: MakeEncoder, line: str
+) -> None:
+    descriptors = len(os.listdir("/proc/self/fd"))
+    screen = Screen()
+    film = film_of(screen, make_encoder(line))
+    for _ in range(10):
+        screen.show(JPEG + bytes(100_000))
+        await goes_on(0.01)
+    await film.end(0.2)
+    assert len(os.listdir("/proc/self/fd")) == descriptors, "closed with the film, not some time after"
+
+
+async def test_an_encoder_that_says_much_goes_on(make_encoder: MakeEncoder) -> None:
+    screen = Screen()
+    film = film_of(screen, make_encoder("head -c 200000 /dev/zero >&2; " + COPIES))
+    screen.show(JPEG)
+    video = await film.end(3.0)
+    assert (video.data is not None, video.reason) == (True, "")
+
+
+async def test_the_words_of_an_encoder_are_heard_although_a_child_of_its_goes_on(make_encoder: MakeEncoder) -> None:
+    screen = Screen()
+    film = film_of(screen, make_encoder("sleep 0.8 & " + FAILS))
+    screen.show(JPEG)
+    assert await film.end(3.0) == Video(None, "the encoder ended with status 8: Unknown encoder")
 
 
 async def test_an_encoder_that_ends_well_before_the_run_has_reached_its_most_bytes(make_encoder: MakeEncoder) -> None:
