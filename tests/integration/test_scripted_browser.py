@@ -19,7 +19,9 @@ from runwire.browser.host import BrowserHost
 from runwire.browser.page_lease import FINISH_LIMIT_S
 from runwire.browser.settings import BrowserHostSettings, CloseBounds
 from runwire.contracts.browser import BrowserConfig, BrowserLease, ForeignThread, PageHandle
-from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable
+from runwire.contracts.live_view import Picture
+from runwire.errors import BrowserError, BrowserLost, BrowserUnavailable, Conflict
+from runwire.protocol.view import KeyInput
 from runwire.testing.browser import ScriptedBrowser
 from tests.support.deadlines import eventually_async
 
@@ -137,6 +139,39 @@ async def test_a_host_is_stopped_while_it_starts() -> None:
         await asyncio.to_thread(host.close)
         with pytest.raises(BrowserError):
             await running
+
+
+async def test_nobody_who_watches_waits_for_the_hosts_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on, over = threading.Event(), threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        go_on.wait(2.0)
+        over.set()
+
+    monkeypatch.setattr("runwire.browser.host.sweep_folders", slow)
+    seen, left = list[Picture](), list[Picture]()
+    with host_on(ScriptedBrowser()) as host:
+
+        async def show_a_page() -> None:
+            async with host.lease("run", PLAIN) as lease, lease.page():
+                await eventually_async(lambda: bool(seen), "who watched before the start sees it")
+
+        running = asyncio.create_task(asyncio.to_thread(asyncio.run, show_a_page()))
+        await eventually_async(begun.is_set, "the host is being started")
+        await host.watch("run", seen.append)
+        await host.watch("run", left.append)
+        host.unwatch("run", left.append)
+        host.use("run", KeyInput(key="a"))
+        host.release("run")
+        host.reclaim("another")
+        with pytest.raises(Conflict):
+            await host.hold("run", 0.1)
+        assert host.statistics().leases == 0
+        assert not over.is_set(), "the host still starts"
+        go_on.set()
+        await running
+    assert left == []
 
 
 async def test_a_foreign_thread_is_refused_a_thousand_times_before_anything_happens() -> None:

@@ -65,7 +65,10 @@ class BrowserHost:
         self._settings = settings
         self._sample_origin = sample_origin
         self._start_driver = start_driver
+        self._starting = threading.Lock()
+        """Held while the host is made, which takes its time: by who needs a browser, and by who ends the host."""
         self._lock = threading.Lock()
+        """Held for a moment only, also on the server's loop; may be taken under the other one, not the other way."""
         self._thread: HostThread | None = None
         self._pool: ContextPool | None = None
         self._early: list[tuple[str, Show]] = []
@@ -152,12 +155,12 @@ class BrowserHost:
 
     async def watch(self, run_id: str, show: Show) -> None:
         """Show the run's current page until :meth:`unwatch`; see ``contracts.live_view``."""
+        if self._current() is None and (reason := self.unavailable_reason()) is not None:
+            raise BrowserUnavailable(reason)
         with self._lock:
             if self._closed:
                 raise BrowserUnavailable("the server is stopping")
             if self._pool is None:
-                if (reason := self.unavailable_reason()) is not None:
-                    raise BrowserUnavailable(reason)
                 self._early.append((run_id, show))
                 return
         self._post(lambda pool: pool.screens.watch(run_id, show))
@@ -211,6 +214,7 @@ class BrowserHost:
         """Close every browser and end the thread, within ``settings.close.total_s`` seconds. Idempotent; blocks."""
         with self._lock:
             self._closed = True
+        with self._starting, self._lock:
             thread, pool, self._thread, self._pool = self._thread, self._pool, None, None
         if thread is None or pool is None:
             return
@@ -223,13 +227,18 @@ class BrowserHost:
         pool.fleet.kill()
 
     def _started(self) -> tuple[HostThread, ContextPool]:
-        with self._lock:
+        with self._starting:
             if self._closed:
                 raise BrowserUnavailable("the server is stopping")
-            if self._thread is None or self._pool is None:
-                self._thread, self._pool = self._start()
+            if (started := self._current()) is not None:
+                return started
+            thread, pool = self._start()
+            with self._lock:
+                for run_id, show in self._early:
+                    thread.post(partial(pool.screens.watch, run_id, show))
                 self._early.clear()
-            return self._thread, self._pool
+                self._thread, self._pool = thread, pool
+            return thread, pool
 
     def _start(self) -> tuple[HostThread, ContextPool]:
         if (reason := self.unavailable_reason()) is not None:
@@ -241,10 +250,7 @@ class BrowserHost:
         thread.start()
 
         async def make() -> ContextPool:
-            pool = ContextPool(self._settings, str(executable or ""), start_driver, self._sample_origin)
-            for run_id, show in self._early:
-                pool.screens.watch(run_id, show)
-            return pool
+            return ContextPool(self._settings, str(executable or ""), start_driver, self._sample_origin)
 
         return thread, thread.submit(make).result(5.0)
 
