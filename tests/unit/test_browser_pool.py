@@ -149,6 +149,17 @@ async def test_pages_of_many_configurations_are_parked_within_one_bound() -> Non
         await pool.release(newest, fault=False)
 
 
+async def test_no_page_is_parked_in_a_browser_with_windows_where_each_is_seen() -> None:
+    browser = ScriptedBrowser()
+    async with pool_on(browser, headless=False) as pool:
+        seat = await pool.acquire(PLAIN)
+        await turns()
+        assert (pool.statistics().parked, browser.open["page"]) == (0, 1)
+        await pool.release(seat, fault=False)
+        await turns()
+        assert (pool.statistics().parked, browser.open["context"]) == (0, 0)
+
+
 async def test_a_context_that_logs_somebody_in_is_never_parked() -> None:
     browser = ScriptedBrowser()
     async with pool_on(browser) as pool:

@@ -289,8 +289,11 @@ class ContextPool:
             await self._discard(seat)
 
     def _parks(self, key: BrowserConfig) -> bool:
-        """Return whether pages of this configuration wait for a run: never with what logs somebody in."""
-        return self._settings.isolation == "context" and key.storage_state is None and not self._closing
+        """Return whether pages of this configuration wait for a run: never with what logs somebody in, nor where each
+        page is a window.
+        """
+        wanted = self._settings.isolation == "context" and self._settings.headless
+        return wanted and key.storage_state is None and not self._closing
 
     async def _bound_parked(self) -> None:
         """Close the pages that have waited longest, of whatever configuration, beyond what all may be together."""
