@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -115,11 +116,17 @@ async def browsing(browser: ScriptedBrowser) -> AsyncIterator[tuple[Ends, Browse
         worker: list[WorkerViews] = []
         async with linked(lambda message: worker[0].take(message)) as ends:
             worker.append(WorkerViews(RUN, lambda: host, ends.say))
+            worker[0].begin()
             yield ends, host
 
 
 def page_of(browser: ScriptedBrowser) -> ScriptedPage:
     return next(part for part in browser.parts if isinstance(part, ScriptedPage))
+
+
+def view_threads() -> int:
+    """Return how many workers' ends work; they end with their processes."""
+    return sum(thread.name == "runwire-views" for thread in threading.enumerate())
 
 
 def pictured(number: int, jpeg: bytes = JPEG) -> Pictured:
@@ -237,6 +244,7 @@ async def test_a_worker_sends_the_newest_picture_when_it_may_and_none_too_large(
     browser, sent = ScriptedBrowser(), list[Message]()
     with closing(BrowserHost(settings(**PATIENT), lambda: None, browser.start_driver)) as host:
         worker = WorkerViews(RUN, lambda: host, sent.append)
+        worker.begin()
         worker.take(Watch(watch=1, pictures=1, hold=0, limit_s=0.0))
         async with host.lease(RUN, BrowserConfig()) as lease, lease.page():
             await eventually_async(lambda: len(sent) == 1, "the first picture")
@@ -249,6 +257,42 @@ async def test_a_worker_sends_the_newest_picture_when_it_may_and_none_too_large(
             worker.take(Watch(watch=2, pictures=3, hold=0, limit_s=0.0))
             await eventually_async(lambda: len(sent) == 3, "another watch begins with a picture, though nothing moves")
             assert browser.calls["cast"] == 2
+
+
+async def test_a_run_without_a_browser_is_watched_by_nothing_until_it_asks_for_one() -> None:
+    browser, made, before = ScriptedBrowser(), list[BrowserHost](), view_threads()
+    with closing(BrowserHost(settings(**PATIENT), lambda: None, browser.start_driver)) as host:
+
+        def views() -> BrowserHost:
+            made.append(host)
+            return host
+
+        worker: list[WorkerViews] = []
+        async with linked(lambda message: worker[0].take(message)) as ends:
+            worker.append(WorkerViews(RUN, views, ends.say))
+            seen = list[Picture]()
+            await ends.views.watch(RUN, seen.append)
+            await ends.granted(1)
+            ends.views.use(RUN, KEY)
+            with pytest.raises(Conflict, match="no page open"):
+                await ends.views.hold(RUN, 5.0)
+            assert (made, view_threads()) == ([], before)
+
+            worker[0].begin()
+            worker[0].begin()
+            async with host.lease(RUN, BrowserConfig()) as lease, lease.page():
+                await eventually_async(lambda: bool(seen), "who watched before sees it")
+                assert await ends.views.hold(RUN, 5.0)
+            assert ends.broken == [], "what was refused is not answered twice"
+
+
+def test_the_end_of_a_watch_starts_nothing() -> None:
+    before = view_threads()
+    worker = WorkerViews(RUN, lambda: pytest.fail("no browsers are wanted"), lambda _message: None)
+    worker.take(Watch(watch=1, pictures=1, hold=0, limit_s=0.0))
+    worker.take(Watch(watch=0, pictures=1, hold=0, limit_s=0.0))
+    worker.begin()
+    assert view_threads() == before
 
 
 HOSTILE: dict[str, tuple[list[Message], str]] = {

@@ -97,12 +97,13 @@ def work(parts: WorkerParts, end: socket.socket) -> NoReturn:
     link = Link(end)
     job = link.job()
     browsers = parts.browsers(lambda: job.sample_origin)
-    link.receive(WorkerViews(job.claimed.run_id, browsers.views, link.send).take)
+    views = WorkerViews(job.claimed.run_id, browsers.views, link.send)
+    link.receive(views.take)
     _settle_in(job, parts.limits)
     loop = RunnerLoop("runwire-runner")
     asyncio.set_event_loop(loop)
     emitter = _emitter(parts, link, job)
-    outcome, _clean = execute(loop, _assignment(parts, link, job, emitter, browsers))
+    outcome, _clean = execute(loop, _assignment(parts, link, job, emitter, partial(_counted, browsers, views, link)))
     if emitter.exceeded is not None and link.stop.reason is None:  # also if the agent has swallowed that
         outcome = outcome_of_error(emitter.exceeded)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it has ended: nothing is to cut its last words short
@@ -181,7 +182,7 @@ def _assignment(
     link: Link,
     job: Job,
     emitter: UserWebSocketEmitter,
-    browsers: WorkerBrowsers,
+    browsers: Callable[[], BrowserPool | None],
 ) -> Assignment:
     claimed, stop = job.claimed, link.stop
     agents = AgentInstanceFactory(parts.agents)
@@ -193,7 +194,7 @@ def _assignment(
         artifacts,
         LinkedTraversals(link),
         LinkedFiles(link),
-        partial(_counted, browsers, link),
+        browsers,
         model,
         LinkedSentences(link),
     )
@@ -209,9 +210,12 @@ def _assignment(
     )
 
 
-def _counted(browsers: WorkerBrowsers, link: Link) -> BrowserPool | None:
+def _counted(browsers: WorkerBrowsers, views: WorkerViews, link: Link) -> BrowserPool | None:
     pool = browsers.pool()
-    return None if pool is None else CountedBrowsers(pool, browsers.statistics, link.send)
+    if pool is None:
+        return None
+    views.begin()
+    return CountedBrowsers(pool, browsers.statistics, link.send)
 
 
 def _ended(outcome: Outcome) -> Ended:

@@ -1,7 +1,8 @@
 """The worker's end of the live view: captures and holds what the server asks for. Floor 5.
 
 Threads: :meth:`WorkerViews.take` is called on the link's thread, pictures come on the browsers'; the rest happens on
-``runwire-views``, a loop that begins with the first word of the server, since the agent's own may be busy or none.
+``runwire-views``, a loop of its own, since the agent's may be busy or none. It begins once the run has asked for a
+browser and somebody watches: a run without one, which people may watch too, loads nothing for them.
 """
 
 from __future__ import annotations
@@ -33,12 +34,38 @@ class WorkerViews:
         self._send = send
         self._news: LoopMailbox[Watch | Used] | None = None
         self._orders: asyncio.Queue[Watch | Used] = asyncio.Queue()
+        self._begun = False
+        self._waiting: Watch | None = None
+        """How a run that has not asked for a browser is to be watched."""
+        self._lock = threading.Lock()
         self._watch = 0
         self._hold = 0
         self._holding: asyncio.Task[None] | None = None
 
     def take(self, order: Watch | Used) -> None:
         """Do what the server says, soon and in order; never blocks."""
+        with self._lock:
+            if self._begun:
+                self._put(order)
+            elif isinstance(order, Watch):
+                self._wait(order)
+
+    def begin(self) -> None:
+        """Note that the run has asked for a browser: it can be seen from now on. Idempotent; any thread."""
+        with self._lock:
+            self._begun = True
+            waiting, self._waiting = self._waiting, None
+            if waiting is not None and waiting.watch:
+                self._put(waiting)
+
+    def _wait(self, order: Watch) -> None:
+        self._waiting = order
+        if order.hold != self._hold:
+            self._hold = order.hold
+            if order.hold:
+                self._send(Held(order.hold, "no_page"))
+
+    def _put(self, order: Watch | Used) -> None:
         if self._news is None:
             loop = asyncio.new_event_loop()
             self._news = LoopMailbox(loop, self._orders.put_nowait)
