@@ -15,11 +15,11 @@ from runwire.agents.browser_test import BrowserTestAgent
 from runwire.browser import downloads as module
 from runwire.browser.deadline import Deadline
 from runwire.browser.downloads import PREFIX, DownloadBounds, Downloads, sweep_folders
-from runwire.contracts.browser import Download
-from runwire.errors import BrowserTimeout, StorageUnavailable
-from runwire.protocol.steps.actions import VerifyDownload
+from runwire.contracts.browser import Download, PageHandle
+from runwire.errors import BrowserTimeout, StorageUnavailable, TooLarge
+from runwire.protocol.steps.actions import Action, VerifyDownload
 from runwire.testing.context import RecordingContext
-from runwire.testing.pool import ScriptedPool
+from runwire.testing.pool import ScriptedHandle, ScriptedPool
 
 
 class _Session:
@@ -160,7 +160,8 @@ async def test_each_download_counts_for_one_step(tmp_path: Path) -> None:
     session = _Session()
     downloads = await _begun(session, tmp_path)
     session.arrive(tmp_path, "report-1", b"12")
-    await downloads.claim(VerifyDownload("report-", "contains"), Deadline(0.0))
+    assert await downloads.claim(VerifyDownload("report-", "contains"), Deadline(0.0)) == "report-1"
+    assert [one.id for one in await downloads.ended(None)] == ["report-1"]
     with pytest.raises(BrowserTimeout, match=r'there is "report-1.txt" \(2 bytes, counted by an earlier step\)'):
         await downloads.claim(VerifyDownload("report-1.txt"), Deadline(0.0))
     session.arrive(tmp_path, "report-2", b"12")
@@ -225,7 +226,47 @@ async def test_a_test_tells_what_it_keeps_and_what_not() -> None:
     ]
 
 
-async def test_a_full_disk_fails_no_step() -> None:
+class _Finds(ScriptedHandle):
+    async def perform(self, action: Action, *, timeout_s: float) -> str | None:
+        await super().perform(action, timeout_s=timeout_s)
+        return "guid-2" if isinstance(action, VerifyDownload) else None
+
+
+class _FindsPool(ScriptedPool):
+    def handle(self) -> PageHandle:
+        return _Finds(self.answers)
+
+
+@pytest.mark.parametrize(
+    ("refused", "error"),
+    [
+        (None, None),
+        (StorageUnavailable("no space left"), 'the download "a.csv" is not kept: no space left'),
+        (TooLarge("4 bytes at most"), 'the download "a.csv" is not kept: 4 bytes at most'),
+    ],
+)
+async def test_a_download_that_cannot_be_kept_fails_the_step_that_verifies_it(
+    refused: Exception | None, error: str | None
+) -> None:
+    ended = [Download("a.csv", None, "it broke off", id="guid-1"), Download("a.csv", b"1,2", id="guid-2")]
+    ctx = RecordingContext(_FindsPool(downloads=ended))
+    ctx.artifacts.refuse = refused
+    result = await BrowserTestAgent().run(
+        ctx, {"steps": ['Verify download "a.csv"'], "keep_logs": "never", "retries": 1}
+    )
+    (step,) = result.result["steps"]
+    assert step["error"] == error
+    assert step["status"] == ("PASSED" if refused is None else "FAILED")
+
+
+async def test_a_download_that_cannot_be_taken_from_the_browser_fails_its_step_too() -> None:
+    result = await BrowserTestAgent().run(
+        RecordingContext(_FindsPool()), {"steps": ['Verify download "a.csv"'], "keep_logs": "never"}
+    )
+    assert result.result["steps"][0]["error"] == "the download is not kept: the browser gave it no more"
+
+
+async def test_a_full_disk_fails_no_other_step() -> None:
     ctx = RecordingContext(ScriptedPool(downloads=[Download("a.csv", b"1,2")]))
     ctx.artifacts.refuse = StorageUnavailable("no space left")
     result = await BrowserTestAgent().run(ctx, {"steps": ['Click "A"'], "keep_logs": "never"})

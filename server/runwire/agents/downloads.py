@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from runwire.contracts.agent import RunContext
@@ -20,12 +20,15 @@ MAX_REASON = 2_000
 
 @dataclass(frozen=True, slots=True)
 class KeptDownload:
-    """A download that has ended, under the page's name for it: the artifact that it is, or why it is none."""
+    """A download that has ended, under the page's name for it: the artifact that it is, or why it is none. ``id`` is
+    the browser's.
+    """
 
     name: str
     size_bytes: int
     artifact_id: str | None = None
     refused: str = ""
+    id: str = field(default="", compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as a run's result holds it."""
@@ -33,8 +36,8 @@ class KeptDownload:
 
 
 class DownloadKeeper:
-    """One run's. What cannot be kept fails no step: it is told, with the reason. ``ended`` holds all that has come to
-    an end, in that order.
+    """One run's. What cannot be kept fails no step but the one that verifies it: it is told, with the reason. ``ended``
+    holds all that has come to an end, in that order.
     """
 
     def __init__(self, ctx: RunContext, lease: BrowserLease) -> None:
@@ -65,6 +68,20 @@ class DownloadKeeper:
         except BrowserError as error:
             await self._ctx.text(f"{when}: downloads are not kept: {error.message[:MAX_REASON]}\n")
 
+    async def require(self, when: str, download_id: str) -> None:
+        """Keep what has ended, of which this one must be kept.
+
+        Raises:
+            BrowserError: it is not; the message says why.
+            LimitExceeded: the run has stored as much as it may.
+        """
+        await self.keep(when)
+        found = next((one for one in self.ended if one.id == download_id), None)
+        if found is None:
+            raise BrowserError("the download is not kept: the browser gave it no more")
+        if found.artifact_id is None:
+            raise BrowserError(f'the download "{found.name}" is not kept: {found.refused}')
+
     async def _keep(self, when: str, download: Download) -> KeptDownload:
         name, refused = download.name[:NAME], download.refused
         if download.data is not None:
@@ -73,8 +90,8 @@ class DownloadKeeper:
                 kept = await self._ctx.artifacts.save(
                     kind="download", name=download.name, mime=mime, data=download.data
                 )
-                return KeptDownload(name, kept.size_bytes, kept.id)
+                return KeptDownload(name, kept.size_bytes, kept.id, id=download.id)
             except (TooLarge, StorageUnavailable) as error:
                 refused = error.message
         await self._ctx.text(f"{when}: the download {name!r} is not kept: {refused[:MAX_REASON]}\n")
-        return KeptDownload(name, len(download.data or b""), refused=refused[:MAX_REASON])
+        return KeptDownload(name, len(download.data or b""), refused=refused[:MAX_REASON], id=download.id)

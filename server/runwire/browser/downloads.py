@@ -114,8 +114,8 @@ class Downloads:
         """The names of those that have begun and not ended."""
         return tuple(self._name(guid) for guid in sorted(self._open))
 
-    async def claim(self, wanted: VerifyDownload, deadline: Deadline) -> None:
-        """Wait until a download that is wanted has ended. It counts for this call alone.
+    async def claim(self, wanted: VerifyDownload, deadline: Deadline) -> str:
+        """Wait until a download that is wanted has ended, and return its id. It counts for this call alone.
 
         Raises:
             BrowserTimeout: none has, in time; the message says what there is instead.
@@ -128,6 +128,7 @@ class Downloads:
             except TimeoutError:
                 raise self._missing(wanted, deadline) from None
         self._claimed.add(guid)
+        return guid
 
     def _first(self, wanted: VerifyDownload) -> str | None:
         """Return the first download that is wanted and was not claimed yet."""
@@ -174,8 +175,8 @@ class Downloads:
             data = await asyncio.to_thread(_read, settled, self._owner, self._bounds.one_bytes)
             settled.unlink()
         except OSError as error:
-            return Download(self._name(guid), None, f"it cannot be read: {error.strerror}")
-        return Download(self._name(guid), data)
+            return Download(self._name(guid), None, f"it cannot be read: {error.strerror}", guid)
+        return Download(self._name(guid), data, id=guid)
 
     def _on_begin(self, event: Mapping[str, Any]) -> None:
         self._names[event["guid"]] = str(event.get("suggestedFilename", ""))
@@ -195,7 +196,7 @@ class Downloads:
         elif event["state"] == "completed":
             self._settle(guid, self._folder / guid)
         elif event["state"] == "canceled":
-            self._settle(guid, Download(self._name(guid), None, "it broke off"))
+            self._settle(guid, Download(self._name(guid), None, "it broke off", guid))
 
     def _is_mine(self, guid: str) -> bool:
         return any((self._folder / name).exists() for name in (guid, f"{guid}.crdownload"))
@@ -210,7 +211,7 @@ class Downloads:
         return False
 
     def _refuse(self, guid: str, why: str) -> None:
-        self._settle(guid, Download(self._name(guid), None, why))
+        self._settle(guid, Download(self._name(guid), None, why, guid))
         cancel = {"guid": guid, "browserContextId": self._context_id}
         self._send(self._session.send("Browser.cancelDownload", cancel))
 

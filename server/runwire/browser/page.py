@@ -22,7 +22,7 @@ from runwire.browser.stage import Stage
 from runwire.browser.typed import TypedSecrets
 from runwire.contracts.browser import ElementFacts, Extraction, Snapshot
 from runwire.errors import BrowserError
-from runwire.protocol.steps.actions import Action
+from runwire.protocol.steps.actions import Action, VerifyDownload
 from runwire.protocol.view import Input
 
 RETRY_S = 0.02
@@ -69,11 +69,12 @@ class ChromiumPage:
             return 0 if response is None else response.status
 
     async def perform(self, action: Action, timeout_s: float) -> str | None:
-        """Do what the action says; return what a ``Remember`` read."""
+        """Do what the action says; return what a ``Remember`` read, or the id of the download that was verified."""
         self._stage.bring(self._stage.page)
         try:
             with self._translated():
-                return self._hidden(await perform(self._stage, action, Deadline(timeout_s)))
+                found = await perform(self._stage, action, Deadline(timeout_s))
+                return found if isinstance(action, VerifyDownload) else self._hidden(found)
         except BrowserError as error:
             raise self._stage.secrets.hide_in(error) from None  # the other holds it in clear
 

@@ -45,7 +45,7 @@ _Probe = Callable[[], Awaitable[str]]
 
 
 async def perform(stage: Stage, action: do.Action, deadline: Deadline) -> str | None:
-    """Do it before the deadline; return what a ``Remember`` read, else None.
+    """Do it before the deadline; return what a ``Remember`` read, the id of a download that was verified, else None.
 
     Raises:
         BrowserTimeout: an element did not come, an expectation did not become true.
@@ -256,11 +256,11 @@ async def _verify_dialog(stage: Stage, action: do.VerifyDialog, deadline: Deadli
     await _until("the last dialog", message, action.text, "contains", deadline)
 
 
-async def _verify_download(stage: Stage, action: do.VerifyDownload, deadline: Deadline) -> None:
+async def _verify_download(stage: Stage, action: do.VerifyDownload, deadline: Deadline) -> str:
     downloads = stage.downloads()
     if downloads is None:
         raise BrowserError("this server keeps no downloads (its setting browser_downloads is 0)")
-    await downloads.claim(action, deadline)
+    return await downloads.claim(action, deadline)
 
 
 async def _switch_page(stage: Stage, action: do.SwitchPage, deadline: Deadline) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from runwire.errors import ForeignThread
@@ -126,8 +126,9 @@ class PageHandle(Protocol):
     async def perform(self, action: Action, *, timeout_s: float) -> str | None:
         """Do what the action says, waiting for its element; a ``Verify…`` waits until it is true.
 
-        Returns what a ``Remember`` read, else None. Addresses in a ``Navigate`` must be absolute; variables are the
-        caller's business: the action holds their values already.
+        Returns what a ``Remember`` read, the ``id`` of the :class:`Download` that a ``VerifyDownload`` found, else
+        None. Addresses in a ``Navigate`` must be absolute; variables are the caller's business: the action holds their
+        values already.
         """
 
     async def title(self, *, timeout_s: float = 5.0) -> str:
@@ -168,12 +169,13 @@ class Recording:
 @dataclass(frozen=True, slots=True)
 class Download:
     """A file that a page has downloaded, under the name that the page gave it; ``data`` is None if it is not kept, and
-    ``refused`` says why.
+    ``refused`` says why. ``id`` is the browser's.
     """
 
     name: str
     data: bytes | None
     refused: str = ""
+    id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

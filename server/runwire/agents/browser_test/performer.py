@@ -7,7 +7,16 @@ from urllib.parse import urljoin, urlsplit
 
 from runwire.contracts.browser import PageHandle
 from runwire.errors import BrowserError
-from runwire.protocol.steps.actions import Action, InFrame, Navigate, Remember, SetVariable, Step, WaitSeconds
+from runwire.protocol.steps.actions import (
+    Action,
+    InFrame,
+    Navigate,
+    Remember,
+    SetVariable,
+    Step,
+    VerifyDownload,
+    WaitSeconds,
+)
 from runwire.protocol.steps.variables import expand, expand_text
 
 LOOK_S = 1.0
@@ -32,18 +41,21 @@ class Performer:
         self._limit_s = step_timeout_s
         self._origin = sample_origin
 
-    async def perform(self, page: PageHandle, step: Step) -> None:
-        """Do it once. Raises BrowserError, InvalidInput (a variable has no value)."""
+    async def perform(self, page: PageHandle, step: Step) -> str | None:
+        """Do it once; return the id of the download that it verified, if it did. Raises BrowserError, InvalidInput (a
+        variable has no value).
+        """
         action = expand(step.action, self.variables)
         if step.index == 1 and self._url is not None and not isinstance(action, Navigate):
             await page.goto(self._start(), timeout_s=self._limit_s)
         if isinstance(action, SetVariable):
             self.variables[action.name] = action.value
-            return
+            return None
         found = await page.perform(self._resolved(action), timeout_s=_limit(action, self._limit_s))
         inner = action.action if isinstance(action, InFrame) else action
         if isinstance(inner, Remember):
             self.variables[inner.name] = found or ""
+        return found if isinstance(inner, VerifyDownload) else None
 
     async def open_start(self, page: PageHandle) -> None:
         """Open where the test starts, if it says so. Raises BrowserError, InvalidInput."""

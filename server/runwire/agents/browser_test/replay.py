@@ -42,7 +42,7 @@ class ReplaySession(TestSession):
         started = time.monotonic()
         error: BrowserError | InvalidInput | None = None
         try:
-            await self._performer.perform(page, one.step)
+            await self._kept(report, await self._performer.perform(page, one.step))
         except (BrowserError, InvalidInput) as raised:
             error = raised
         report = replace(report, duration_ms=round((time.monotonic() - started) * 1000))

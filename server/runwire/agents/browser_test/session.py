@@ -105,7 +105,7 @@ class TestSession:
             read = await self._read(page, step) if isinstance(step.action, Unread) else None
             if read is not None:
                 step, report = read.step, replace(report, reading=read.as_json())
-            await self._try(page, step)
+            await self._kept(report, await self._try(page, step))
             if read is not None:
                 await self._reader.keep(read)
         except (BrowserError, InvalidInput) as error:
@@ -143,19 +143,23 @@ class TestSession:
                 limit=error.details.get("limit"),
             ) from error
 
-    async def _try(self, page: PageHandle, step: Step) -> None:
-        """Do the step, again up to ``retries`` times if it fails. Raises the last try's BrowserError."""
-        for left in range(self._test.retries, -1, -1):
+    async def _try(self, page: PageHandle, step: Step) -> str | None:
+        """Do the step, again up to ``retries`` times if it fails; return the id of the download that it verified.
+        Raises the last try's BrowserError.
+        """
+        for _ in range(self._test.retries):
             try:
-                await self._performer.perform(page, step)
+                return await self._performer.perform(page, step)
             except BrowserLost:
                 raise
             except BrowserError as error:
-                if left == 0:
-                    raise
                 await self._ctx.text(f"{step.text}: trying again: {error.message[:MAX_ERROR]}\n")
-            else:
-                return
+        return await self._performer.perform(page, step)
+
+    async def _kept(self, report: StepReport, download: str | None) -> None:
+        """Make sure that a download which a step has verified is kept. Raises BrowserError."""
+        if download is not None and self._evidence is not None:
+            await self._evidence.downloads.require(report.name, download)
 
     async def _picture(self, page: PageHandle, report: StepReport) -> str | None:
         """Keep a screenshot and return its id. A picture that cannot be had or kept fails no step: it is told."""
