@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { isVideo } from "../src/core/artifact";
 import { reduce } from "../src/core/reducer";
+import { RowIndex } from "../src/core/rows";
 import { emptyView, type MessageItem, type StepItem, type ToolItem } from "../src/core/view";
 import type { AguiEvent } from "../src/core/agui";
 import { end, log, queued, RUN, running, start, succeeded, text } from "./make";
@@ -27,6 +28,32 @@ describe("the view is made from the log", () => {
       expect(reduce(reduce(fresh(), entries.slice(0, cut)), entries.slice(cut))).toEqual(whole);
     }
     expect(entries.reduce((sofar, entry) => reduce(sofar, [entry]), fresh())).toEqual(whole);
+  });
+
+  it("shows the steps in words behind the steps, though they begin after the first one", () => {
+    const step = (index: number): AguiEvent[] => [
+      { type: "STEP_STARTED", stepName: `s${index}` },
+      { type: "CUSTOM", name: "said", value: index },
+      { type: "STEP_FINISHED", stepName: `s${index}`, metadata: { runwire: { status: "PASSED" } } },
+    ];
+    const words = (index: number) => text("m", `Step ${index}/3 PASSED Click\n`);
+    const entries = log([
+      queued, running, ...step(1), start("m"), words(1), ...step(2), words(2), ...step(3), words(3), text("m", "3/3 passed\n"),
+      { type: "CUSTOM", name: "behind", value: 1 }, end("m"), succeeded,
+    ]);
+    const whole = reduce(fresh(), entries);
+    const names = whole.items.map((item) => (item.kind === "step" || item.kind === "custom" ? item.name : item.kind));
+    expect(names).toEqual(["s1", "said", "s2", "said", "s3", "message", "said", "behind", "life"]);
+    expect(whole.steps.map((position) => (whole.items[position] as StepItem).name)).toEqual(["s1", "s2", "s3"]);
+    expect((whole.items[5] as MessageItem).text.split("\n").length).toBe(5);
+    const index = new RowIndex();
+    let live = fresh();
+    for (const entry of entries) {
+      live = reduce(live, [entry]);
+      index.update(live.items);
+    }
+    expect(live).toEqual(whole);
+    expect(index.rows.map((row) => row.key)).toEqual(whole.items.map((item) => item.key));
   });
 
   it("does not apply an entry twice", () => {

@@ -53,6 +53,8 @@ def test_c3_steps_are_shown_with_their_pictures(watched: Watched, server: PageSe
     expect(page.locator(".step.passed")).to_contain_text('Verify text "Products"')
     expect(page.locator(".step.failed")).to_contain_text("Unicorns")
     expect(page.locator(".outcome")).to_contain_text("1/2 passed")
+    kinds = page.locator(".rows > .row").evaluate_all("rows => rows.map(row => row.classList[1])")
+    assert kinds[:3] == ["row-step", "row-step", "row-message"], "the steps in words stand behind the steps"
     expect(page.locator(".stage-head")).to_contain_text("Step 2/2")
     page.keyboard.press("k")
     expect(page.locator(".stage-head")).to_contain_text("Step 1/2")

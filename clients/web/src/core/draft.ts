@@ -62,6 +62,16 @@ export function own<K extends Item["kind"]>(draft: Draft, position: number): Mut
   return draft.items[position] as Mutable<ItemOf<K>>;
 }
 
+/** Move the item at `from` behind all others; positions that were taken down are corrected. */
+export function moveToEnd(draft: Draft, from: number): void {
+  const last = draft.items.length - 1;
+  for (let position = from; position <= last; position++) own(draft, position);
+  draft.items.push(...draft.items.splice(from, 1));
+  const moved = (position: number) => (position === from ? last : position > from ? position - 1 : position);
+  for (const [id, position] of draft.open) draft.open.set(id, moved(position));
+  for (let number = draft.steps.length - 1; (draft.steps[number] ?? -1) > from; number--) draft.steps[number] = moved(draft.steps[number] ?? 0);
+}
+
 /** Forget that this item may still change. */
 export function close(draft: Draft, kind: Item["kind"], id: string): void {
   draft.open.delete(`${kind}:${id}`);

@@ -7,10 +7,11 @@
 
 import { asNumber, asObject, asText, stepFacts, type AguiEvent, type JsonObject } from "./agui";
 import { artifactFrom } from "./artifact";
-import { append, close, find, own, type Draft } from "./draft";
+import { append, close, find, moveToEnd, own, type Draft } from "./draft";
 import { applyPatch, PatchError } from "./json-patch";
 import type { EventEntry } from "./protocol";
 import { settlementOf, toolOf } from "./question";
+import { isStepReport } from "./rows";
 import type { StepItem } from "./view";
 
 type Handler = (draft: Draft, entry: EventEntry, event: AguiEvent) => void;
@@ -152,7 +153,18 @@ function startStep(draft: Draft, entry: EventEntry, event: AguiEvent): number {
     status: "RUNNING", durationMs: null, error: "", reading: null, artifactIds: [], endSeq: null,
   }, name);
   draft.steps.push(position);
-  return position;
+  return position - keepReportBehind(draft);
+}
+
+/** The steps in words begin after the first step and grow with each: they stand behind the steps. Returns by how much those moved up. */
+function keepReportBehind(draft: Draft): number {
+  for (const position of draft.open.values()) {
+    const item = draft.items[position];
+    if (item?.kind !== "message" || !isStepReport(item.text)) continue;
+    moveToEnd(draft, position);
+    return 1;
+  }
+  return 0;
 }
 
 function finishStep(draft: Draft, entry: EventEntry, event: AguiEvent): void {
