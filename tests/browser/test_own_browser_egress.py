@@ -30,6 +30,7 @@ class Page:
         self._socket = socket
         self._ids = itertools.count(1)
         self._session: dict[str, str] = {}
+        self.target_id = ""
 
     async def send(self, method: str, **params: Any) -> dict[str, Any]:
         """Send a command and return its result."""
@@ -45,7 +46,8 @@ class Page:
     async def open(self) -> None:
         """Open it, empty."""
         target = await self.send("Target.createTarget", url="about:blank")
-        attached = await self.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)
+        self.target_id = target["targetId"]
+        attached = await self.send("Target.attachToTarget", targetId=self.target_id, flatten=True)
         self._session = {"sessionId": attached["sessionId"]}
 
     async def tell(self, script: str) -> Any:

@@ -39,6 +39,7 @@ class Hand:
 
     def __init__(self, element: ElementFacts | None, method: str = "click", *arguments: str) -> None:
         self.element = element
+        self.focused = element
         self.action = Action(
             selector="xpath=/html[1]", description="it is harmless", method=method, arguments=[*arguments]
         )
@@ -57,8 +58,8 @@ class Hand:
     async def find(self, instruction: str) -> list[Action]:
         return [] if instruction == "fly" else [self.action]
 
-    async def facts(self, action: Action) -> ElementFacts | None:
-        return self.element
+    async def facts(self, selector: str | None) -> ElementFacts | None:
+        return self.focused if selector is None else self.element
 
     async def act(self, action: Action) -> None:
         self.done.append(action.method or "")
@@ -116,6 +117,10 @@ async def test_it_does_what_is_harmless_and_tells_each_step() -> None:
         (replace(LINK, href="https://evil.test/"), "click", (), "leaves the site for https://evil.test"),
         (replace(DELETE, role="textbox", form_action="/pay"), "press", ("Enter",), 'says "pay"'),
         (replace(DELETE, role="textbox", form_action="/pay"), "type", ("x\n",), 'says "pay"'),
+        (DELETE, "press", (" ",), 'says "Delete"'),
+        (DELETE, "press", ("Shift+Enter+",), 'says "Delete"'),
+        (None, "press", ("Return",), "whatever has the focus"),
+        (None, "press", ("Spacebar",), "whatever has the focus"),
     ],
 )
 async def test_what_is_dangerous_waits_for_a_person_whatever_the_model_calls_it(
@@ -134,6 +139,18 @@ async def test_what_is_dangerous_waits_for_a_person_whatever_the_model_calls_it(
     assert (hand.done, context.asked) == ([], [])
 
 
+async def test_a_key_is_judged_by_what_has_the_focus_not_by_what_stagehand_has_found() -> None:
+    hand = Hand(LINK, " press ", "Enter")
+    hand.focused = DELETE
+    context, _ = await done_by(hand, call("act", instruction="x"), FINISH, answers=(Approval(approved=False),))
+    assert 'says "Delete"' in context.asked[0]
+    assert 'press button "Delete all"' in context.asked[0]
+    hand = Hand(DELETE, "press", "ArrowDown")
+    hand.focused = None
+    await done_by(hand, call("act", instruction="x"), FINISH)
+    assert hand.done == ["press"], "a key that clicks nothing needs nobody"
+
+
 async def test_scrolling_needs_no_look_at_the_element() -> None:
     hand = Hand(None, "scrollTo", "50%")
     await done_by(hand, call("act", instruction="scroll"), FINISH)
@@ -142,7 +159,7 @@ async def test_scrolling_needs_no_look_at_the_element() -> None:
 
 async def test_what_was_changed_meanwhile_or_is_wanted_otherwise_is_not_done() -> None:
     class Moving(Hand):
-        async def facts(self, action: Action) -> ElementFacts | None:
+        async def facts(self, selector: str | None) -> ElementFacts | None:
             self.element, before = LINK, self.element
             return before
 
@@ -264,8 +281,9 @@ def test_what_only_a_context_can_have_is_refused() -> None:
     assert (config.width, config.height, config.only_hosts) == (800, 600, ("a.test",))
     with pytest.raises(InvalidInput, match=r"browser\.timezone: the agent stagehand takes only allow, locale,"):
         parse_task({**TASK, "browser": {"timezone": "Europe/Zurich"}})
-    with pytest.raises(InvalidInput, match="unknown field `variables`"):
-        StagehandAgent.validate_input({**TASK, "variables": {}})
+    for name, value in (("variables", {}), ("keep_logs", "always")):
+        with pytest.raises(InvalidInput, match=f"unknown field `{name}`"):
+            StagehandAgent.validate_input({**TASK, name: value})
 
 
 def test_a_method_that_is_not_known_counts_as_a_click() -> None:
@@ -273,10 +291,15 @@ def test_a_method_that_is_not_known_counts_as_a_click() -> None:
     assert meant_by("explode", ["x"]) == Click(element="")
     assert meant_by("fill", ["x"]) == Fill(element="", value="x")
     assert meant_by("press", []) == meant_by("type", ["x\r"]) == Press(key="Enter")
+    for key in ("\n", "\r", "return", "ENTER", "Control+Enter", "Enter+Shift", "Enter+"):
+        assert meant_by("press", [key]) == Press(key="Enter")
+    for key in (" ", "SPACEBAR", "space", "Shift+ "):
+        assert meant_by("press", [key]) == Press(key="Space")
+    assert meant_by("press", ["Control+a"]) == Press(key="Control+a")
     assert meant_by("selectOptionFromDropdown", ["two"]) == Select(element="", option="two")
 
 
-def test_what_a_page_has_made_of_the_question_is_not_believed() -> None:
+def test_an_answer_of_another_shape_is_not_believed() -> None:
     assert facts_of(None) is facts_of("x") is facts_of({"role": 1}) is None
     assert facts_of({"role": "button", "submits": "yes"}) == ElementFacts(Target(""), "button", "")
     assert question('"), alert(1), ("').endswith(r'("\"), alert(1), (\"")')

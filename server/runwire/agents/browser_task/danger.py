@@ -1,8 +1,9 @@
 """Which steps a person must allow: what cannot be taken back, and what would leave the site. Floor 4; pure.
 
 The rules look at what an element *is* (its name, its form, where it leads), never at what the model says about it. They
-are a fence, not a wall: a page can call its delete button "Next". What holds whatever a page says is the egress proxy,
-the origin rule here, and that secrets are typed by reference into their own origin only.
+are a fence, not a wall: a page can call its delete button "Next", or change between the look and the act. What holds
+whatever a page says is the egress proxy, that a page on a new origin is shown to no model before a person's yes, and
+that secrets are typed by reference into their own origin only.
 """
 
 from __future__ import annotations

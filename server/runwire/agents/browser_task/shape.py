@@ -39,9 +39,6 @@ class PageTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         float, Meta(gt=0, le=3_600, description="limit of the whole task without waits for people, seconds")
     ] = 300.0
     step_timeout_s: Annotated[float, Meta(gt=0, le=600, description="limit of one step, seconds")] = 10.0
-    keep_logs: Annotated[KeepLogs, Meta(description="whether console and network logs are kept as artifacts")] = (
-        "on_failure"
-    )
 
 
 class BrowserTask(PageTask, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -51,6 +48,9 @@ class BrowserTask(PageTask, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         dict[str, str | float], Meta(description="values that the model may type as ${name} without seeing them here")
     ] = {}
     files: Annotated[dict[str, str], Meta(description="texts of files that may be uploaded, by name")] = {}
+    keep_logs: Annotated[KeepLogs, Meta(description="whether console and network logs are kept as artifacts")] = (
+        "on_failure"
+    )
 
 
 def input_schema(kind: type[PageTask] = BrowserTask) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What an element is that Stagehand has chosen, so that the rules of danger can look at it. Floor 4; pure.
 
 The model's own description of it counts for nothing. What cannot be looked at, in a frame of another site or in a
-closed shadow tree, is unknown, and a person is asked.
+shadow tree, is unknown, and a person is asked.
 """
 
 from __future__ import annotations
@@ -15,15 +15,25 @@ from runwire.protocol.steps.target import Target
 _FACTS = """
 selector => {
   const text = value => (value ?? '').replace(/\\s+/g, ' ').trim().slice(0, 200);
-  const parts = selector.replace(/^xpath=/, '').split(/(?<=\\/iframe\\[\\d+\\])(?=\\/)/);
-  let found = null, root = document;
-  for (const part of parts) {
-    try { found = root.evaluate(part, root, null, 9, null).singleNodeValue; root = found?.contentDocument; }
-    catch { return null; }
-    if (!found || (part !== parts.at(-1) && !root)) return null;
-  }
-  const at = found.nodeType === 1 ? found : found.parentElement;
-  const e = at?.closest('a, button, input, select, textarea, summary, label, [role]') ?? at;
+  const named = () => {
+    const parts = selector.replace(/^xpath=/, '').split(/(?<=\\/iframe\\[\\d+\\])(?=\\/)/);
+    let found = null, root = document;
+    for (const [index, part] of parts.entries()) {
+      if (!root || part.includes('//')) return null;  // to Stagehand that is the way into a shadow tree
+      found = root.evaluate(part, root, null, 9, null).singleNodeValue;
+      root = found?.contentDocument;
+    }
+    const at = found?.nodeType === 1 ? found : found?.parentElement;
+    return at?.closest('a, button, input, select, textarea, summary, label, [role]') ?? at;
+  };
+  const focused = () => {
+    let at = document.activeElement;
+    while (at?.contentDocument || at?.shadowRoot?.activeElement)
+      at = (at.contentDocument ?? at.shadowRoot).activeElement;
+    // Of anything else the focus may lie in a frame or a shadow tree that cannot be looked into.
+    return at?.matches('a[href], button, input, select, textarea, summary, [role]') ? at : null;
+  };
+  const e = selector === null ? focused() : named();
   if (!e || e.tagName === 'IFRAME') return null;
   const tag = e.tagName.toLowerCase(), type = (e.type ?? '').toLowerCase();
   const buttons = ['submit', 'button', 'reset', 'image'];
@@ -46,13 +56,15 @@ selector => {
 """
 
 
-def question(selector: str) -> str:
-    """Return the script that tells the facts of the element at Stagehand's selector."""
+def question(selector: str | None) -> str:
+    """Return the script that tells the facts of the element at Stagehand's selector; None: of what has the focus. It
+    fails if the page is made to mislead it, or the selector is none.
+    """
     return f"({_FACTS})({json.dumps(selector)})"
 
 
 def facts_of(told: Any) -> ElementFacts | None:
-    """Return what the script has told; None if the element is unknown, or the page has meddled with the answer."""
+    """Return what the script has told; None if the element is unknown."""
     if not isinstance(told, dict):
         return None
     texts = {name: told.get(name) for name in ("role", "name", "href", "action", "button")}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -27,9 +27,11 @@ from stagehand import (
 from stagehand.cdp_client import CDPConnectionClosedError
 from stagehand.extension_assets import extension_directory
 from stagehand.rpc_client import RPCError
+from websockets.exceptions import WebSocketException
 
 from runwire.agents.stagehand.answers import Answers
 from runwire.agents.stagehand.facts import facts_of, question
+from runwire.agents.stagehand.witness import Witness, witness_at
 from runwire.contracts.browser import BrowserConfig, ElementFacts, OwnBrowser, Snapshot
 from runwire.contracts.model import ChatModel
 from runwire.errors import BrowserError, BrowserLost, BrowserTimeout, BrowserUnavailable
@@ -63,6 +65,7 @@ async def attached(
     """Give Stagehand on a browser for a block. Entering raises BrowserUnavailable, within a bound."""
     answers = Answers(model)
     browser: StagehandBrowser | None = None
+    beside = AsyncExitStack()
     try:
         try:
             async with asyncio.timeout(ATTACH_S):
@@ -75,16 +78,18 @@ async def attached(
                     logging=StagehandClientLoggingConfig(level="off"),
                 )
                 await browser.context.add_init_script(_NO_DIALOGS)
-                hand = Hand(own, stagehand, browser, answers, step_timeout_s)
+                witness = await beside.enter_async_context(witness_at(own.cdp_url))
+                hand = Hand(own, stagehand, browser, witness, answers, step_timeout_s)
                 await hand.open(config)
         except TimeoutError as error:
             raise BrowserUnavailable(f"Stagehand was not ready within {ATTACH_S:g} s") from error
-        except (RuntimeError, OSError) as error:
+        except (RuntimeError, OSError, WebSocketException) as error:
             raise BrowserUnavailable(f"Stagehand does not start: {_message(error)}") from error
         yield hand
     finally:
         if browser is not None:  # ends the client, with whatever it still asks the model, and the browser
             await _left(browser.close())
+        await _left(beside.aclose())
 
 
 class Hand:
@@ -95,9 +100,16 @@ class Hand:
     """
 
     def __init__(
-        self, own: OwnBrowser, stagehand: Stagehand, browser: StagehandBrowser, answers: Answers, timeout_s: float
+        self,
+        own: OwnBrowser,
+        stagehand: Stagehand,
+        browser: StagehandBrowser,
+        witness: Witness,
+        answers: Answers,
+        timeout_s: float,
     ) -> None:
         self._own = own
+        self._witness = witness
         self._stagehand = stagehand
         self._browser = browser
         self._answers = answers
@@ -120,9 +132,9 @@ class Hand:
         """Return what Stagehand would do for an instruction, the best first. Asks the model."""
         return (await self._done(self._stagehand.observe(instruction), self._timeout_s)).data
 
-    async def facts(self, action: Action) -> ElementFacts | None:
-        """Return what the action's element is; None if it cannot be looked at."""
-        return facts_of(await self._done(self._evaluate(question(action.selector)), LOOK_S))
+    async def facts(self, selector: str | None) -> ElementFacts | None:
+        """Return what the element at a selector is, or what has the focus; None if it cannot be looked at."""
+        return facts_of(await self._done(self._tell(question(selector)), LOOK_S))
 
     async def act(self, action: Action) -> None:
         """Do exactly this. Asks no model."""
@@ -162,8 +174,8 @@ class Hand:
         moves = {"back": page.go_back, "forward": page.go_forward, "reload": page.reload}
         await moves[direction](timeout=round(self._timeout_s * 1000))
 
-    async def _evaluate(self, script: str) -> Any:
-        return await (await self._page()).evaluate(script)
+    async def _tell(self, script: str) -> Any:
+        return await self._witness.tell((await self._page()).page_id, script)
 
     async def _url(self) -> str:
         return await (await self._page()).url()

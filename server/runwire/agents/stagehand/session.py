@@ -24,7 +24,7 @@ from runwire.agents.browser_test.report import MAX_ERROR, StepReport, StepStatus
 from runwire.agents.stagehand.hand import Hand
 from runwire.agents.stagehand.prompt import opening
 from runwire.agents.stagehand.shape import StagehandTask
-from runwire.agents.stagehand.tools import HARMLESS, KINDS, Act, Extract, Observe, meant_by
+from runwire.agents.stagehand.tools import HARMLESS, KINDS, PRESS, Act, Extract, Observe, meant_by
 from runwire.contracts.agent import RunContext
 from runwire.contracts.browser import ElementFacts, Snapshot
 from runwire.contracts.model import Message, ModelAnswer
@@ -171,21 +171,24 @@ class StagehandSession:
         if not found:
             raise BrowserError("Stagehand found nothing on the page that fits this")
         action = found[0]
-        method = action.method or "click"
-        base, element = await self._hand.url(), await self._hand.facts(action)
+        method = (action.method or "click").strip()  # as Stagehand reads it
+        base, element = await self._hand.url(), await self._facts(action, method)
         does = f"{method} {_named(element)}"
         reasons = list(self._dangers(action, method, element, base))
         if await self._allowed("act", choice, reasons, does):
-            if (await self._hand.url(), await self._hand.facts(action)) != (base, element):
+            if (await self._hand.url(), await self._facts(action, method)) != (base, element):
                 raise Refused("the page has changed while a person was asked; look at it again")
             self._site = self._site.with_origins([None if element is None else element.href])
         await self._hand.act(action)
         return does
 
+    async def _facts(self, action: Action, method: str) -> ElementFacts | None:
+        return await self._hand.facts(None if method == PRESS else action.selector)
+
     def _dangers(self, action: Action, method: str, element: ElementFacts | None, base: str) -> list[str]:
         if method in HARMLESS:
             return []
-        if element is None:
+        if element is None and method != PRESS:
             return ["it uses an element that cannot be looked at"]
         return list(dangers_of(meant_by(method, list(action.arguments or ())), element, self._site, base))
 

@@ -46,13 +46,30 @@ HARMLESS = frozenset({"hover", "scrollTo", "scroll", "scrollByPixelOffset", "nex
 """Methods of Stagehand that change nothing on a page but what is seen of it."""
 
 
+PRESS = "press"
+"""The method whose keys go to whatever has the focus, whichever element it names."""
+_CLICKING_KEYS = {
+    **dict.fromkeys(("enter", "return", "\n", "\r"), "Enter"),
+    **dict.fromkeys(("space", "spacebar", " "), "Space"),
+}
+"""What Stagehand takes for the two keys that use an element, in small letters."""
+
+
 def meant_by(method: str, arguments: list[str]) -> Click | Fill | Press | Select:
     """Return what a method of Stagehand comes to, for the rules of danger: what they do not know is a click."""
     value = arguments[0] if arguments else ""
-    if method == "press":
-        return Press(key=value or "Enter")
+    if method == PRESS:
+        return Press(key=_worst(value or "Enter"))
     if method in ("fill", "type"):
         return Press(key="Enter") if "\n" in value or "\r" in value else Fill(element="", value=value)
     if method in ("selectOptionFromDropdown", "selectOption"):
         return Select(element="", option=value)
     return Click(element="", double=method == "doubleClick")
+
+
+def _worst(keys: str) -> str:
+    """Return the key of a combination that uses what has the focus, if there is one: Stagehand presses each, and takes
+    the last for the main one only if nothing stands behind it.
+    """
+    pressed = [_CLICKING_KEYS.get(key.lower(), key) for key in keys.split("+") if key]
+    return next((key for key in pressed if key in _CLICKING_KEYS.values()), keys)
