@@ -107,6 +107,13 @@ def test_first_navigation_replaces_the_start_address() -> None:
     assert log_of(pool) == [do.Navigate("http://a.test/x/y.html")]
 
 
+@pytest.mark.parametrize("where", [{"steps": ['Navigate to "http://[x"']}, {"url": "http://[x", "steps": THREE[:1]}])
+def test_half_an_address_fails_the_step(where: dict[str, Any]) -> None:
+    ctx = run(where)
+    assert ctx.text_lines[-1] == "0/1 passed"
+    assert "'http://[x' is no address" in ctx.text_lines[0]
+
+
 def test_relative_address_without_sample_site_fails_the_step() -> None:
     ctx = run({"steps": ["Open /x"]}, ScriptedPool(sample_origin=None))
     assert "relative address" in ctx.text_lines[0]

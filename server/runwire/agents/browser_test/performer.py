@@ -79,16 +79,23 @@ class Performer:
         if not isinstance(action, Navigate):
             return action
         base = "" if self._url is None else self._start()
-        return Navigate(absolute(urljoin(base, action.url), self._origin))
+        return Navigate(absolute(action.url, self._origin, base))
 
 
-def absolute(url: str, origin: str | None) -> str:
-    """Return an address with its host: a relative one is of the sample sites' ``origin``. BrowserError without any."""
-    if urlsplit(url).scheme:
-        return url
+def absolute(url: str, origin: str | None, base: str = "") -> str:
+    """Return an address with its host: a relative one is of ``base``, else of the sample sites' ``origin``.
+
+    Raises BrowserError: there is no such origin, or it is no address.
+    """
+    try:
+        joined = urljoin(base, url)
+        if urlsplit(joined).scheme:
+            return joined
+    except ValueError as error:  # half an address: http://[x
+        raise BrowserError(f"{url[:200]!r} is no address: {error}") from error
     if origin is None:
-        raise BrowserError(f"{url!r} is a relative address, and this server has no sample site; write http://…")
-    return urljoin(origin + "/", url)
+        raise BrowserError(f"{joined!r} is a relative address, and this server has no sample site; write http://…")
+    return urljoin(origin + "/", joined)
 
 
 def _limit(action: Action, limit_s: float) -> float:
