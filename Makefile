@@ -159,7 +159,7 @@ bench-quick: setup ## The same, the main rows only (about one minute)
 	$(BIN)/python -m bench --quick
 
 .PHONY: bench-browser
-bench-browser: setup $(STAMPS)/chromium ## The browser host beside a cold browser per run and a kept one per thread (about eight minutes)
+bench-browser: setup $(STAMPS)/chromium ## The browser host beside a cold browser per run and a kept one per thread (about six minutes)
 	$(BIN)/python -m bench.browser
 
 .PHONY: bench-isolation

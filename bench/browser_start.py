@@ -33,9 +33,9 @@ def starting(site: Site) -> Iterator[Row]:
             headers = {"Authorization": f"Bearer {server.address.token}", "Content-Type": "application/json"}
             with closing(Door(bare.address)) as plain, closing(Door(server.address)) as door:
                 bares, starts = _measured(_Tests(door, headers, site.origin), plain)
-    limit_s = 20 * p(bares, 50)
-    shown = f"{ms(p(starts, 50))} / {ms(p(starts, 99))} ms; bare {ms(p(bares, 50))} ms"
-    yield Row("start of a saved test → answer, p50 / p99", "p99 ≤ 20 × bare p50", shown, met=p(starts, 99) <= limit_s)
+    shown = f"{ms(p(starts, 50))} / {ms(p(starts, 99))} ms; bare {ms(p(bares, 50))} / {ms(p(bares, 99))} ms"
+    met = p(starts, 99) <= 20 * p(bares, 99)
+    yield Row("start of a saved test → answer, p50 / p99", "p99 ≤ 20 × bare", shown, met=met)
 
 
 class _Tests:
