@@ -15,6 +15,7 @@ from runwire.runs.record import Outcome
 from runwire.runs.state import RunStatus
 from tests.contract.conftest import ANN, BOB, OpenStorage, Storage
 from tests.support.database import assert_log_is_whole
+from tests.support.deadlines import eventually_async
 
 EVENT = b'{"type":"RAW","event":%d}'
 
@@ -46,11 +47,11 @@ async def test_told_only_what_is_committed_and_each_entry_once(open_store: OpenS
                 await appender.wait_accepting()
         await appender.flush()
         storage.store.finish("run00001", claimed.fence, Outcome(RunStatus.SUCCEEDED))
-        await storage.settled("run00001", "SUCCEEDED")
+        # What is committed is in the database before it is told: the end has come when it was told.
+        await eventually_async(lambda: storage.listener.published[-1].ended, "the end is told")
         told = [frame for p in storage.listener.published for frame in p.frames]
         assert too_early == []
         assert [json.loads(frame) for frame in told] == storage.entries("run00001")
-        assert storage.listener.published[-1].ended
 
 
 async def test_many_threads_many_runs_no_hole_and_no_mixing(open_store: OpenStorage) -> None:
