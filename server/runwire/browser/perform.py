@@ -9,6 +9,7 @@ import mimetypes
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import FilePayload, Locator
 from playwright.async_api import TimeoutError as PlaywrightTimeout
 
@@ -77,6 +78,9 @@ async def _click(stage: Stage, action: do.Click, deadline: Deadline) -> None:
         await click(button=action.button, timeout=deadline.left_ms)
     except PlaywrightTimeout as error:
         raise _not_ready(action.target, "clicked", deadline, error) from error
+    except PlaywrightError:
+        if not (element.page.is_closed() and stage.windows):
+            raise  # else the click closed its own window, as such buttons do: Playwright misses what it clicked on
 
 
 async def _fill(stage: Stage, action: do.Fill, deadline: Deadline) -> None:

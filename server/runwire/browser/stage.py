@@ -66,17 +66,22 @@ class Stage:
         exact = ", ".join(f'iframe[{kind}="{quoted}"]' for kind in kinds)
         return self.page.frame_locator(f'css={exact}, iframe[src*="{quoted}"]')
 
+    @property
+    def windows(self) -> list[Page]:
+        """The pages that are open, in the order of their opening."""
+        return [page for page in self.pages if not page.is_closed()]
+
     def inside(self, frame: str) -> Stage:
         """Return the same stage, looking inside a frame."""
         return Stage(self.page, frame, self.pages)
 
     async def switch(self, *, newest: bool, deadline: Deadline) -> None:
         """Go on in the newest page that was opened, or in the first one. Raises BrowserTimeout if none was opened."""
-        while newest and len(self._open()) < 2:
+        while newest and len(self.windows) < 2:
             if deadline.passed:
                 raise BrowserTimeout(f"no new tab or window was opened within {deadline.seconds:g} s")
             await asyncio.sleep(POLL_S)
-        self.page = self._open()[-1 if newest else 0]
+        self.page = self.windows[-1 if newest else 0]
         self.bring(self.page)
         await self.page.wait_for_load_state(timeout=deadline.left_ms)
         await self.page.bring_to_front()
@@ -90,11 +95,8 @@ class Stage:
 
     async def close(self) -> None:
         """Close the pages, the newest first."""
-        for page in reversed(self._open()):
+        for page in reversed(self.windows):
             await page.close()
-
-    def _open(self) -> list[Page]:
-        return [page for page in self.pages if not page.is_closed()]
 
     def _follow(self, page: Page) -> None:
         self.pages.append(page)
@@ -103,16 +105,18 @@ class Stage:
         page.on("close", self._closed)
 
     async def _popup(self, page: Page) -> None:
-        if len(self._open()) < MAX_PAGES:
+        if len(self.windows) < MAX_PAGES:
             self._follow(page)
             self.bring(page)
             return
         await _quietly(page.close())
 
     def _closed(self, page: Page) -> None:
-        left = self._open()
+        left = self.windows
+        if page is self.page and left:
+            self.page, self.frame = left[-1], None
         if page is self.front and left:
-            self.bring(self.page if self.page in left else left[-1])
+            self.bring(self.page)
 
     async def _answer(self, dialog: Dialog) -> None:
         if dialog.type == "beforeunload":
