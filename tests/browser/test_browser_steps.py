@@ -139,13 +139,14 @@ async def test_endless_script_is_a_time_out_and_the_next_run_is_unharmed(host: B
         await page.goto(f"{site}/hidden.html", timeout_s=5)
 
 
-async def test_a_click_that_closes_its_own_window_is_done_and_the_run_goes_on_in_the_one_behind(
-    host: BrowserHost, site: str
+@pytest.mark.parametrize("sentence", ['Click "Leave"', 'Press Enter on "Word"'])
+async def test_what_closes_its_own_window_is_done_and_the_run_goes_on_in_the_one_behind(
+    host: BrowserHost, site: str, sentence: str
 ) -> None:
     async with host.lease("run", BrowserConfig()) as lease, lease.page() as page:
         await page.goto(f"{site}/leaving.html", timeout_s=5)
-        for sentence in ('Click "Open"', "Switch to new tab", "Verify URL contains #window", 'Click "Leave"'):
-            await page.perform(parse_step(1, sentence).action, timeout_s=3)
+        for step in ('Click "Open"', "Switch to new tab", "Verify URL contains #window", sentence):
+            await page.perform(parse_step(1, step).action, timeout_s=3)
         assert await page.url() == f"{site}/leaving.html"
         assert (await page.screenshot(timeout_s=3)).startswith(b"\x89PNG")
 

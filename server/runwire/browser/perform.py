@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from playwright.async_api import Error as PlaywrightError
@@ -75,12 +76,10 @@ async def _click(stage: Stage, action: do.Click, deadline: Deadline) -> None:
     element = await find(stage, action.target, "point", deadline)
     click = element.dblclick if action.double else element.click
     try:
-        await click(button=action.button, timeout=deadline.left_ms)
+        with _window_may_close(stage):
+            await click(button=action.button, timeout=deadline.left_ms)
     except PlaywrightTimeout as error:
         raise _not_ready(action.target, "clicked", deadline, error) from error
-    except PlaywrightError:
-        if not (element.page.is_closed() and stage.windows):
-            raise  # else the click closed its own window, as such buttons do: Playwright misses what it clicked on
 
 
 async def _fill(stage: Stage, action: do.Fill, deadline: Deadline) -> None:
@@ -107,10 +106,25 @@ async def _type(stage: Stage, action: do.TypeText, deadline: Deadline) -> None:
 
 async def _press(stage: Stage, action: do.Press, deadline: Deadline) -> None:
     if action.target is None:
-        await stage.page.keyboard.press(action.key)
+        with _window_may_close(stage):
+            await stage.page.keyboard.press(action.key)
     else:
         element = await find(stage, action.target, "field", deadline)
-        await element.press(action.key, timeout=deadline.left_ms)
+        with _window_may_close(stage):
+            await element.press(action.key, timeout=deadline.left_ms)
+
+
+@contextmanager
+def _window_may_close(stage: Stage) -> Iterator[None]:
+    """Take a click or a key that closes its own window for done, while another is left: Playwright then misses what it
+    has used, and says so.
+    """
+    page = stage.page
+    try:
+        yield
+    except PlaywrightError:
+        if not (page.is_closed() and stage.windows):
+            raise
 
 
 async def _select(stage: Stage, action: do.Select, deadline: Deadline) -> None:
